@@ -1,0 +1,1 @@
+from noob_fast._native import BUILD as BUILD

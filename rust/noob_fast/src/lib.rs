@@ -1,0 +1,3 @@
+//! Native components for NOOB runners.
+#[cfg(feature = "python")]
+mod bridge;

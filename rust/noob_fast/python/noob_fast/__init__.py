@@ -1,1 +1,5 @@
-from noob_fast._native import BUILD as BUILD
+"""Native components for NOOB runners, in Rust. `noob_runners` uses them where they are installed."""
+
+from noob_fast._native import BUILD, EpochDriver, FastScheduler, ValueBlock
+
+__all__ = ["BUILD", "EpochDriver", "FastScheduler", "ValueBlock"]

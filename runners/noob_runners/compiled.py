@@ -1,0 +1,238 @@
+"""CompiledRunner: NOOB's SynchronousRunner on a compiled plan.
+
+What a tube means is NOOB's own code, inherited: inputs, assets, injections, maps, gathers, nested
+tubes, returns, callbacks. What is added is a loop that knows beforehand which nodes are plain calls
+and where their values are. With the native components that loop runs in Rust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from noob import SynchronousRunner
+from noob.asset import AssetScope
+from noob.event import MetaSignal, is_event
+from noob.exceptions import InputMissingError
+
+from noob_runners import components
+from noob_runners.errors import StalledEpochError
+from noob_runners.plan import Plan, Step
+from noob_runners.scheduler import IndexedScheduler
+from noob_runners.store import PlanStore
+
+if TYPE_CHECKING:
+    from noob.store import EventStore
+    from noob.types import Epoch, ReturnNodeType
+    from noob_fast import EpochDriver
+
+__all__ = ["CompiledRunner"]
+
+
+@dataclass
+class CompiledRunner(SynchronousRunner):
+    """A `SynchronousRunner` that compiles its tube once and then runs epochs with little overhead.
+
+    Results, events and exceptions are SynchronousRunner's, on every tube that it can run. An
+    `IndexedTube` is used as it is. A stock `Tube` that has not run yet gets our scheduler in the
+    place of its own; one that is in use is run by NOOB's own loop, and so is a tube whose store the
+    caller supplies.
+
+    After a node has raised, the epoch that it spoilt is over: the next `process` runs the next one.
+    (SynchronousRunner would wait for the failed node for ever.)
+
+    Raises:
+        StalledEpochError: by `process`, where a node has not emitted a signal that others wait for,
+            and SynchronousRunner would wait for it for ever.
+    """
+
+    store: EventStore = None  # type: ignore[assignment] # filled in below
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.tube.scheduler, IndexedScheduler):
+            ours = IndexedScheduler.replacing(self.tube.scheduler)
+            if ours is not None:
+                self.tube.scheduler = ours
+        self._plan = Plan(self.tube)
+        self._driver: EpochDriver | None = None
+        self._driven: Any = None
+        if self.store is None:
+            self.store = PlanStore(self._plan)
+
+    @property
+    def native(self) -> bool:
+        """Whether epochs are driven by the native components."""
+        return components.NATIVE and self._is_compiled
+
+    @property
+    def _is_compiled(self) -> bool:
+        return isinstance(self.store, PlanStore) and isinstance(
+            self.tube.scheduler, IndexedScheduler
+        )
+
+    def process(self, **kwargs: Any) -> ReturnNodeType:
+        """Run one epoch. Process-scoped inputs are keyword arguments.
+
+        Returns:
+            What the tube's return node collected; None without one, or where it collected nothing.
+
+        Raises:
+            SchedulerExhaustedError: no node can run any more.
+            StalledEpochError: see the class.
+            Exception: whatever a node raises.
+        """
+        if not self._is_compiled:
+            return super().process(**kwargs)
+        inputs = self._validate_input(**kwargs)
+        with self._asset_context(AssetScope.process):
+            self._before_process()
+            self._run_epoch(inputs)
+            self._after_process()
+            return self.collect_return()
+
+    def collect_return(self, epoch: Epoch | None = None) -> ReturnNodeType:
+        """Take what the return node collected."""
+        if epoch is not None:
+            return super().collect_return(epoch)
+        returns = self._plan.returns
+        return returns.get(keep=False) if returns is not None and returns.enabled else None
+
+    def _run_epoch(self, inputs: dict[str, Any]) -> None:
+        scheduler: Any = self.tube.scheduler
+        store: Any = self.store
+        epoch = scheduler.begin()
+        if epoch is None:
+            return
+        store.open(epoch)
+        missing = self._supply(inputs)
+
+        def special(node_id: str, at: Epoch) -> None:
+            self._process_node({"value": node_id, "epoch": at}, inputs)  # type: ignore[typeddict-item,arg-type] # NOOB reads these two
+
+        try:
+            if components.NATIVE and not self._callbacks and not missing:
+                ended = self._native_driver().run(
+                    epoch,
+                    store.block,
+                    special,
+                    lambda node_id, value: self._handle_events(
+                        self.tube.nodes[node_id], value, epoch
+                    ),
+                )
+            else:
+                ended = self._drive(epoch, special, missing)
+            if not ended:
+                raise StalledEpochError(self._describe_stall(epoch))
+        except BaseException:
+            if not scheduler.core.epoch_completed(epoch):
+                scheduler.end_epoch(epoch)
+            raise
+
+    def _supply(self, inputs: dict[str, Any]) -> frozenset[int]:
+        """Put the inputs that nodes depend on in their slots; returns the slots of those that are
+        missing: whichever node needs one raises NOOB's own error."""
+        missing = set()
+        store: Any = self.store
+        for name, slot in self._plan.inputs.items():
+            try:
+                store.block.supply(slot, self.tube.input_collection.get(name, inputs))
+            except (KeyError, InputMissingError):
+                missing.add(slot)
+        return frozenset(missing)
+
+    def _native_driver(self) -> EpochDriver:
+        core = self.tube.scheduler._core  # noqa: SLF001 (of our IndexedScheduler)
+        if self._driver is None or self._driven is not core:
+            from noob_fast import EpochDriver  # noqa: PLC0415 (only where it is installed)
+
+            self._driver = EpochDriver(
+                core,
+                self._plan.steps.values(),
+                MetaSignal.NoEvent,
+                MetaSignal.Exhausted,
+                is_event,
+                _is_sequence,
+            )
+            self._driven = core
+        return self._driver
+
+    def _drive(self, epoch: Epoch, special: Any, missing: frozenset[int]) -> bool:
+        """The loop of `noob_fast.EpochDriver` in Python, which also serves callbacks.
+
+        Returns:
+            False if the epoch is active but nothing in it will ever be ready.
+        """
+        scheduler: Any = self.tube.scheduler
+        core = scheduler.core
+        steps = self._plan.steps
+        while core.is_active_at(epoch):
+            ready = core.get_ready_at(epoch)
+            if not ready:
+                return False
+            for at, node_id in ready:
+                step = steps.get(node_id)
+                if step is not None and step.plain and at == epoch and not missing:
+                    self._run_step(step, epoch, core)
+                elif node_id in ("input", "assets"):
+                    core.done(at, node_id)
+                else:
+                    special(node_id, at)
+        return True
+
+    def _run_step(self, step: Step, epoch: Epoch, core: Any) -> None:
+        """Call a plain node, and note what it returned."""
+        store: Any = self.store
+        block = store.block
+        no_event = MetaSignal.NoEvent
+        args = [
+            value
+            for slot in step.positional
+            if block.has(slot) and (value := block.get(slot)) is not no_event
+        ]
+        kwargs = {} if step.epoch_slot is None else {step.epoch_slot: epoch}
+        for name, slot in step.keyword:
+            if block.has(slot) and (value := block.get(slot)) is not no_event:
+                kwargs[name] = value
+        call = step.call.process if step.late else step.call
+        value = call(*args, **kwargs)
+        if self._callbacks or len(step.signals) != 1 or _is_special(value):
+            self._handle_events(step.node, value, epoch)
+            return
+        block.put(step.first, value)
+        core.update(
+            [
+                (
+                    epoch,
+                    step.node_id,
+                    step.signals[0],
+                    value is no_event,
+                    value is MetaSignal.Exhausted,
+                )
+            ]
+        )
+
+    def _describe_stall(self, epoch: Epoch) -> str:
+        scheduler: Any = self.tube.scheduler
+        out = scheduler.core.get_epoch_state(epoch)["out"]
+        awaited = sorted(".".join(item) for item in out if isinstance(item, tuple))
+        silent = sorted(item for item in out if isinstance(item, str))
+        what = ", ".join(awaited[:5]) or ", ".join(silent[:5]) or "nothing that can be named"
+        return (
+            f"Epoch {epoch} cannot end: awaited, but never emitted: {what}. A node must emit a "
+            "value (or MetaSignal.NoEvent) for each of its signals."
+        )
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence)
+
+
+def _is_special(value: Any) -> bool:
+    """Whether NOOB takes a value for events that the node made: an event, or a sequence of them."""
+    if isinstance(value, int | float | str | bytes | None):
+        return False
+    if isinstance(value, dict):
+        return is_event(value)
+    return isinstance(value, Sequence) and len(value) > 0 and is_event(value[0])

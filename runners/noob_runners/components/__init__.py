@@ -1,0 +1,54 @@
+"""Which implementation of each component runs: the native one where `noob_fast` is installed, else
+its twin in Python. The environment variable `NOOB_FAST=0` forces the twins."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from noob_runners.components.block_py import ValueBlock
+    from noob_runners.components.scheduler_py import FastScheduler
+
+    NATIVE: bool
+
+__all__ = ["NATIVE", "FastScheduler", "NativeMissingWarning", "ValueBlock", "build"]
+
+
+class NativeMissingWarning(RuntimeWarning):
+    """The native components are not installed; their slower twins in Python run instead."""
+
+
+def _native_wanted() -> bool:
+    if os.environ.get("NOOB_FAST") == "0":
+        return False
+    try:
+        import noob_fast  # noqa: F401, PLC0415 (whether it is there is the question)
+    except ImportError as error:
+        warnings.warn(
+            f"noob_fast cannot be imported ({error}): the slower Python components run instead. "
+            "Install noob-fast, or set NOOB_FAST=0 to choose them.",
+            NativeMissingWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+if not TYPE_CHECKING:
+    NATIVE = _native_wanted()
+    if NATIVE:
+        from noob_fast import FastScheduler, ValueBlock
+    else:
+        from noob_runners.components.block_py import ValueBlock
+        from noob_runners.components.scheduler_py import FastScheduler
+
+
+def build() -> Literal["release", "debug", "python"]:
+    """How the components in use were built: a `debug` build must not be measured."""
+    if not NATIVE:
+        return "python"
+    import noob_fast  # noqa: PLC0415 (only where it is in use)
+
+    return "debug" if noob_fast.BUILD == "debug" else "release"

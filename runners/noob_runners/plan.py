@@ -1,0 +1,183 @@
+"""A tube compiled once: for each node where its inputs come from and where its outputs go, as
+numbers of slots in the block of an epoch's values, and whether calling it is all there is to it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from noob.node import Return
+from noob.node.base import _INJECTION_MAP, WrapClassNode, WrapFuncNode
+from noob.utils import iscoroutinefunction_partial
+
+if TYPE_CHECKING:
+    from noob import Tube
+    from noob.edge import Edge
+    from noob.node import Node
+
+__all__ = ["Plan", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a plan."""
+
+    node_id: str
+    node: Node
+    signals: tuple[str, ...]
+    """The names of the node's signals, in the order of its values."""
+    first: int
+    """The slot of the first signal's value; those of the others follow it."""
+    positional: tuple[int, ...]
+    """The slots of the positional arguments."""
+    keyword: tuple[tuple[str, int], ...]
+    """The names and slots of the keyword arguments."""
+    epoch_slot: str | None
+    """The keyword by which the node asks for the epoch, if it does."""
+    plain: bool
+    """Whether calling the node with values is all there is to running it: it is synchronous and
+    touches no asset, and wants no events."""
+    late: bool
+    """Whether `call` is the node, whose `process` has to be looked up at each call because `init`
+    replaces it; else `call` is what to call."""
+    call: Any
+
+
+class Plan:
+    """The steps of a tube.
+
+    Args:
+        tube: the tube to compile. It is not changed, and nothing of it is started.
+    """
+
+    def __init__(self, tube: Tube) -> None:
+        self.steps: dict[str, Step] = {}
+        self.returns: Return | None = None
+        self.inputs: dict[str, int] = {}
+        """The slots of the process-scoped inputs that plain nodes depend on."""
+        self._injections: dict[Any, dict[str, str]] = {}
+        first: dict[str, int] = {}
+        size = 0
+        for node_id, node in tube.nodes.items():
+            first[node_id] = size
+            size += len(node.signals)
+        for node in tube.nodes.values():
+            for edge in _edges(node):
+                if edge.source_node == "input" and edge.source_signal not in self.inputs:
+                    self.inputs[edge.source_signal] = size
+                    size += 1
+        self.size = size
+        """How many slots a block of this plan has."""
+        for node_id, node in tube.nodes.items():
+            if isinstance(node, Return):
+                self.returns = node
+            self.steps[node_id] = self._step(tube, node_id, node, first)
+
+    def slot(self, node_id: str, signal: str) -> int | None:
+        """The slot of a signal's value; None for one that the node does not declare."""
+        step = self.steps.get(node_id)
+        if step is None or signal not in step.signals:
+            return None
+        return step.first + step.signals.index(signal)
+
+    def signal(self, node_id: str, slot: int) -> str:
+        """The signal whose value a slot of a node holds."""
+        step = self.steps[node_id]
+        return step.signals[slot - step.first]
+
+    def _step(self, tube: Tube, node_id: str, node: Node, first: dict[str, int]) -> Step:
+        positional: list[tuple[int, int]] = []
+        keyword: list[tuple[str, int]] = []
+        inputs: list[tuple[str, int]] = []
+        function = _function(node)
+        plain = not (
+            isinstance(node, Return)
+            or node_id in tube.state.dependencies
+            or node.spec is None
+            or iscoroutinefunction_partial(function)
+        )
+        injections = self._injections_of(function) if plain else {}
+        if injections.keys() - {"epoch"}:
+            plain = False
+        for edge in _edges(node) if plain else ():
+            slot = self._source(tube, edge, first)
+            if slot is None:
+                plain = False
+                break
+            target = edge.target_slot
+            if isinstance(target, str):
+                # As NOOB collects them: events first, then inputs.
+                (inputs if edge.source_node == "input" else keyword).append((target, slot))
+            else:
+                positional.append((target or 0, slot))
+        names = [name for name, _ in (*keyword, *inputs)]
+        places = [at for at, _ in positional]
+        if len({*names}) < len(names) or len({*places}) < len(places):
+            plain = False  # which one counts depends on which are emitted
+        stable = isinstance(node, WrapFuncNode) and not inspect.isgeneratorfunction(node.fn)
+        call: Any = node
+        if stable:
+            call = node.process if node.params else node.fn  # type: ignore[attr-defined] # stable says so
+        return Step(
+            node_id=node_id,
+            node=node,
+            signals=tuple(node.signals),
+            first=first[node_id],
+            positional=tuple(slot for _, slot in sorted(positional)),
+            keyword=(*keyword, *inputs),
+            epoch_slot=injections.get("epoch"),
+            plain=plain,
+            late=not stable,
+            call=call,
+        )
+
+    def _source(self, tube: Tube, edge: Edge, first: dict[str, int]) -> int | None:
+        """The slot that a plain node reads for an edge; None if there is none."""
+        if edge.source_node == "input":
+            return self.inputs[edge.source_signal]
+        source = tube.nodes.get(edge.source_node)
+        if source is None or edge.source_signal not in source.signals:
+            return None
+        return first[edge.source_node] + list(source.signals).index(edge.source_signal)
+
+    def _injections_of(self, function: Callable[..., Any]) -> dict[str, str]:
+        """What a function wants injected, and by which keyword, as `Node.injections` finds it."""
+        try:
+            known = self._injections.get(function)
+        except TypeError:  # an unhashable callable
+            return _injections(function)
+        if known is None:
+            known = self._injections[function] = _injections(function)
+        return known
+
+
+def _function(node: Node) -> Callable[..., Any]:
+    """What a node will call. (NOOB remembers what it finds in `process` the first time it looks;
+    before `init` that is not yet what a wrapped class calls, so it must not be made to look.)"""
+    if isinstance(node, WrapClassNode):
+        function = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
+        return _nothing if inspect.isgeneratorfunction(function) else function  # type: ignore[no-any-return] # any callable
+    if isinstance(node, WrapFuncNode) and not inspect.isgeneratorfunction(node.fn):
+        return node.fn
+    return node.process
+
+
+def _nothing() -> None:
+    """What a generator asks for at each step."""
+
+
+def _injections(function: Callable[..., Any]) -> dict[str, str]:
+    parameters = inspect.signature(function).parameters.items()
+    return {
+        kind: name
+        for kind, wanted in _INJECTION_MAP.items()
+        for name, parameter in parameters
+        if parameter.annotation is wanted
+    }
+
+
+def _edges(node: Node) -> list[Edge]:
+    """The edges into a node."""
+    return node.edges if node.spec is not None else []

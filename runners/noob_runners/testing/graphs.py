@@ -1,0 +1,227 @@
+"""Random graphs for schedulers, and random uses of them, to compare one scheduler with another.
+
+A use is a generator of calls: it yields a `Call` and is sent what the call returned (None if it
+raised), so that it can behave as a runner does without knowing who is asked. `misuse` calls
+anything with anything; `use` runs epochs as a runner would: take what is ready, answer with events,
+missing events, exhaustion, and sub-epochs as a map opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hypothesis import strategies as st
+from noob_core import Epoch
+
+if TYPE_CHECKING:
+    from random import Random
+
+NodeFlags: TypeAlias = tuple[str, bool, bool | None]
+Edge: TypeAlias = tuple[str, str, str, str, bool]
+Event: TypeAlias = tuple[Epoch | int, str, str, bool, bool]
+Call: TypeAlias = tuple[str, tuple[Any, ...]]
+"""A method's name and its arguments."""
+
+Use: TypeAlias = Generator[Call, Any, None]
+
+_ROOTS = 4
+"""Root epochs that `misuse` speaks of, and that `use` lets run at once."""
+
+
+@dataclass(frozen=True)
+class SchedulerGraph:
+    """What a scheduler is constructed from.
+
+    Attributes:
+        nodes: name, enabled, stateful of each node.
+        edges: source node, source signal, target node, target slot, required of each edge.
+    """
+
+    nodes: tuple[NodeFlags, ...]
+    edges: tuple[Edge, ...]
+
+    def signals(self) -> dict[str, list[str]]:
+        """The signals of each node of which some enabled node takes one; [] for all others."""
+        disabled = {name for name, enabled, _ in self.nodes if not enabled}
+        signals: dict[str, list[str]] = {name: [] for name, _, _ in self.nodes}
+        for source, signal, target, _, _ in self.edges:
+            signals.setdefault(target, [])
+            if target not in disabled and signal not in signals.setdefault(source, []):
+                signals[source].append(signal)
+        return signals
+
+
+def scheduler_graphs(
+    max_nodes: int = 40, *, cyclic: bool = False
+) -> st.SearchStrategy[SchedulerGraph]:
+    """Graphs with several signals a node, optional edges, disabled and stateful nodes, and oddities.
+
+    The oddities are inputs and assets, nodes without edges, sources without specification, signals
+    and slots used twice, and edges in an order that is not that of dependency.
+
+    Args:
+        max_nodes: the greatest number of nodes.
+        cyclic: whether edges may also lead backwards.
+    """
+    return st.builds(
+        _graph, st.randoms(use_true_random=False), st.integers(1, max_nodes), st.just(cyclic)
+    )
+
+
+def large_scheduler_graphs(nodes: int) -> st.SearchStrategy[SchedulerGraph]:
+    """The same with exactly so many nodes, from a seed: quick to draw, but not to be shrunk."""
+    return st.builds(_graph, st.randoms(use_true_random=True), st.just(nodes), st.just(False))  # noqa: FBT003  # cyclic
+
+
+def misuse(graph: SchedulerGraph, random: Random, calls: int) -> Use:
+    """Call any method, in any order, on any node, signal and epoch (but not on unknown names)."""
+    signals = graph.signals()
+    names = list(signals)
+    for _ in range(calls):
+        node = random.choice(names)
+        signal = random.choice([None, *signals[node]])
+        epoch = _any_epoch(names, random)
+        flags = [random.random() < 0.5 for _ in range(2)]
+        yield random.choice(
+            [
+                ("add_epoch", ()),
+                ("add_epoch_at", (epoch,)),
+                ("get_ready", ()),
+                ("get_ready_at", (epoch,)),
+                ("node_is_ready", (node, epoch, flags[0])),
+                ("node_is_done", (node, epoch)),
+                ("sources_finished", (epoch,)),
+                ("epoch_completed", (epoch,)),
+                ("upstream_nodes", (node,)),
+                ("end_epoch", (epoch,)),
+                *[("done", (epoch, node, signal, flags[0]))] * 4,
+                *[("expire", (epoch, node, signal, *flags))] * 3,
+                *[("update", (_any_events(signals, random),))] * 4,
+            ]
+        )
+
+
+def use(graph: SchedulerGraph, random: Random, calls: int) -> Use:
+    """Run some epochs, interleaved, until all is done or so many calls have been made."""
+    signals = graph.signals()
+    chance = random.choice
+    mappers = {name for name in signals if random.random() < chance([0, 0, 0.2])}
+    missing, exhaustion = chance([0, 0.1, 0.4]), chance([0, 0, 0.05])
+    held: list[tuple[Epoch, str]] = []
+    for turn in range(calls):
+        if turn < _ROOTS and (turn == 0 or random.random() < 0.4):
+            yield "add_epoch", ()
+        epoch = yield "first_active_epoch", ()
+        everywhere = epoch is None or random.random() < 0.3
+        held += (yield ("get_ready", ()) if everywhere else ("get_ready_at", (epoch,))) or []
+        if not held:
+            if epoch is None:
+                return
+            continue
+        if random.random() < 0.3:
+            random.shuffle(held)
+        size = random.choice([1, 3, len(held)])
+        batch, held = held[:size], held[size:]
+        events: list[Event] = []
+        for at, node in batch:
+            maps = node in mappers and len(at) < 3
+            events += _answer(
+                at, node, signals[node] or ["value"], random, maps, missing, exhaustion
+            )
+        yield "update", (events,)
+
+
+def _answer(
+    epoch: Epoch,
+    node: str,
+    signals: Sequence[str],
+    random: Random,
+    maps: bool,
+    missing: float,
+    exhaustion: float,
+) -> list[Event]:
+    """The events of one call of a node."""
+    if random.random() < exhaustion:
+        return [(epoch, node, signal, False, True) for signal in signals]
+    if maps and random.random() > missing:
+        below = epoch.make_subepochs(node, random.randint(1, 3))
+        events: list[Event] = [(at, node, signals[0], False, False) for at in below]
+        return events + [(epoch, node, signal, False, False) for signal in signals[1:]]
+    if len(epoch) > 1 and random.random() < 0.1:  # as a gather does
+        return [(epoch.parents[0], node, signal, False, False) for signal in signals]
+    return [(epoch, node, signal, random.random() < missing, False) for signal in signals]
+
+
+def _any_epoch(names: Sequence[str], random: Random) -> Epoch:
+    epoch = Epoch(random.randrange(_ROOTS))
+    while len(epoch) < 4 and random.random() < 0.3:
+        epoch /= (random.choice(names), random.randrange(2))
+    return epoch
+
+
+def _any_events(signals: dict[str, list[str]], random: Random) -> list[Event]:
+    events: list[Event] = []
+    for _ in range(random.randint(1, 5)):
+        node = random.choice([*signals, "stranger"])
+        signal = random.choice([*signals.get(node, ()), "stranger"])
+        epoch = _any_epoch(list(signals), random)
+        plain = random.random() < 0.6
+        at = epoch.root if epoch.is_root and random.random() < 0.5 else epoch
+        events.append(
+            (at, node, signal, not plain and random.random() < 0.7, random.random() < 0.05)
+        )
+    return events
+
+
+def _graph(random: Random, size: int, *, cyclic: bool) -> SchedulerGraph:
+    optional = random.choice([0, 0.2, 0.5, 0.8])
+    order = random.choice(["dependency", "dependency", "nodes shuffled", "edges shuffled"])
+    fan_in = random.choice([[1], [0, 1, 1, 2], [0, 1, 1, 2, 2, 3]])
+    span, slots = random.choice([2, 8, size]), random.choice([1, 3])
+    names = [f"n{number}" for number in range(size)]
+    groups: list[list[Edge]] = []
+    for number, target in enumerate(names):
+        earlier = names[max(0, number - span) : number]
+        if cyclic and random.random() < 0.3:
+            earlier = names
+        groups.append(
+            [
+                (
+                    *_source(random, earlier),
+                    target,
+                    f"slot{random.randrange(slots)}",
+                    random.random() >= optional,
+                )
+                for _ in range(random.choice(fan_in))
+            ]
+        )
+    if order == "nodes shuffled":
+        random.shuffle(groups)
+    edges = [edge for group in groups for edge in group]
+    if order == "edges shuffled":
+        random.shuffle(edges)
+    return SchedulerGraph(tuple(_flags(random, names)), tuple(edges))
+
+
+def _source(random: Random, earlier: Sequence[str]) -> tuple[str, str]:
+    draw = random.random()
+    if draw < 0.01:
+        return ("meta", "previous_epoch")
+    if draw < 0.06 or not earlier:
+        return (random.choice(["input", "assets"]), f"s{random.randrange(2)}")
+    return (random.choice(earlier), f"s{random.choice([0, 0, 1, 2])}")
+
+
+def _flags(random: Random, names: Sequence[str]) -> list[NodeFlags]:
+    disabled, unspecified = random.choice([0, 0, 0.15]), random.choice([0, 0, 0.1])
+    states = random.choice([[None], [False, None], [False, False, True], [True]])
+    nodes: list[NodeFlags] = [
+        (name, random.random() >= disabled, random.choice(states))
+        for name in [*names, "input"]
+        if random.random() >= unspecified
+    ]
+    if random.random() < 0.3:
+        random.shuffle(nodes)
+    return nodes

@@ -1,0 +1,77 @@
+//! Which nodes depend on a node, at any distance. Needed only where a node opens sub-epochs, so
+//! the edges are indexed when the first one does.
+
+use crate::graph::Edge;
+use crate::items::Item;
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
+
+type Nodes = IndexSet<Item, FxBuildHasher>;
+
+#[derive(Default)]
+pub struct Downstream {
+    targets: FxHashMap<Item, Vec<Item>>,
+    incoming: FxHashMap<Item, Vec<u32>>,
+    below: FxHashMap<Item, Arc<Nodes>>,
+    exclusive: FxHashMap<(Item, Item), Arc<[Item]>>,
+}
+
+impl Downstream {
+    fn index(&mut self, edges: &[Edge]) {
+        if self.targets.is_empty() {
+            for (edge, at) in edges.iter().zip(0..) {
+                self.targets.entry(edge.source).or_default().push(edge.target);
+                self.incoming.entry(edge.target).or_default().push(at);
+            }
+        }
+    }
+
+    /// A node and all downstream of it, without what is reached through `exclude` alone.
+    pub fn of(&mut self, edges: &[Edge], node: Item, exclude: Option<Item>) -> Nodes {
+        self.index(edges);
+        let mut found = Nodes::default();
+        found.insert(node);
+        let mut visit = vec![node];
+        while let Some(current) = visit.pop() {
+            for &target in self.targets.get(&current).map_or(&[][..], Vec::as_slice) {
+                if Some(target) != exclude && found.insert(target) {
+                    visit.push(target);
+                }
+            }
+        }
+        found
+    }
+
+    /// All edges into the given nodes, in their order.
+    pub fn edges_into(&mut self, edges: &[Edge], nodes: &Nodes) -> Vec<Edge> {
+        self.index(edges);
+        let mut chosen: Vec<u32> = nodes
+            .iter()
+            .flat_map(|node| self.incoming.get(node).map_or(&[][..], Vec::as_slice))
+            .copied()
+            .collect();
+        chosen.sort_unstable();
+        chosen.into_iter().map(|at| edges[at as usize]).collect()
+    }
+
+    /// What is downstream of `node`, but not of `opener` other than through `node`.
+    pub fn exclusive(&mut self, edges: &[Edge], node: Item, opener: Item) -> Arc<[Item]> {
+        if let Some(known) = self.exclusive.get(&(node, opener)) {
+            return Arc::clone(known);
+        }
+        let ours = match self.below.get(&node) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let below = Arc::new(self.of(edges, node, None));
+                self.below.insert(node, Arc::clone(&below));
+                below
+            }
+        };
+        let others = self.of(edges, opener, Some(node));
+        let exclusive: Arc<[Item]> =
+            ours.iter().copied().filter(|item| *item != node && !others.contains(item)).collect();
+        self.exclusive.insert((node, opener), Arc::clone(&exclusive));
+        exclusive
+    }
+}

@@ -1,0 +1,445 @@
+//! The loop over one epoch's nodes, where a node is a plain call: take what is ready, call it with
+//! what its predecessors emitted, note what it returned, tell the scheduler. Whatever is not plain
+//! is handed to Python, node by node or value by value, and the loop goes on.
+
+use crate::bridge::FastScheduler;
+use crate::epoch::Epoch;
+use crate::items::{ASSETS, INPUT, Item};
+use crate::scheduler::Event;
+use pyo3::exceptions::{PyIndexError, PyKeyError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType,
+};
+use rustc_hash::FxHashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What one epoch's nodes emitted, by slot: the value, the time, and the order in which they came.
+#[pyclass(module = "noob_fast")]
+pub struct ValueBlock {
+    values: Vec<Option<Py<PyAny>>>,
+    /// Seconds since 1970, by slot.
+    stamps: Vec<f64>,
+    order: Vec<u32>,
+}
+
+impl ValueBlock {
+    fn put_value(&mut self, slot: usize, value: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let size = self.values.len();
+        let place = self.values.get_mut(slot).ok_or_else(|| {
+            PyIndexError::new_err(format!("slot {slot} of a block of {size} values"))
+        })?;
+        let before = place.replace(value);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.stamps[slot] = now.as_secs_f64();
+        self.order.push(slot as u32);
+        Ok(before)
+    }
+}
+
+#[pymethods]
+impl ValueBlock {
+    #[new]
+    fn new(size: usize) -> Self {
+        ValueBlock {
+            values: std::iter::repeat_with(|| None).take(size).collect(),
+            stamps: vec![0.0; size],
+            order: Vec::with_capacity(size),
+        }
+    }
+
+    /// Forget everything. Values are dropped last, when nothing here is borrowed: dropping may
+    /// run anyone's code.
+    fn clear(slf: &Bound<'_, Self>) {
+        let old = {
+            let block = &mut *slf.borrow_mut();
+            block.order.clear();
+            let fresh = std::iter::repeat_with(|| None).take(block.values.len()).collect();
+            std::mem::replace(&mut block.values, fresh)
+        };
+        drop(old);
+    }
+
+    fn put(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+        let before = slf.borrow_mut().put_value(slot, value)?;
+        drop(before);
+        Ok(())
+    }
+
+    /// A value that is there without having been emitted: an input.
+    fn supply(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+        let before = slf.borrow_mut().put_value(slot, value)?;
+        slf.borrow_mut().order.pop();
+        drop(before);
+        Ok(())
+    }
+
+    fn has(&self, slot: usize) -> bool {
+        self.values.get(slot).is_some_and(Option::is_some)
+    }
+
+    fn get(&self, py: Python<'_>, slot: usize) -> PyResult<Py<PyAny>> {
+        let value = self.values.get(slot).and_then(Option::as_ref);
+        value.map(|value| value.clone_ref(py)).ok_or_else(|| PyKeyError::new_err(slot))
+    }
+
+    fn stamp(&self, slot: usize) -> f64 {
+        self.stamps.get(slot).copied().unwrap_or_default()
+    }
+
+    /// The slots in the order in which they were filled, from the given one on.
+    fn filled(&self, start: usize) -> Vec<u32> {
+        self.order.get(start..).unwrap_or_default().to_vec()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.values.iter().flatten().try_for_each(|value| visit.call(value))
+    }
+
+    fn __clear__(&mut self) {
+        self.values.iter_mut().for_each(|value| *value = None);
+    }
+}
+
+/// A step of a plan, as `noob_runners.plan.Step` has it.
+#[derive(FromPyObject)]
+struct GivenStep {
+    node_id: PyBackedStr,
+    plain: bool,
+    call: Py<PyAny>,
+    late: bool,
+    positional: Vec<u32>,
+    keyword: Vec<(Py<PyString>, u32)>,
+    epoch_slot: Option<Py<PyString>>,
+    signals: Vec<PyBackedStr>,
+    first: u32,
+}
+
+struct Step {
+    call: Py<PyAny>,
+    /// Whether `call` is a node whose `process` is looked up at each call.
+    late: bool,
+    positional: Box<[u32]>,
+    keyword: Box<[(Py<PyString>, u32)]>,
+    epoch_slot: Option<Py<PyString>>,
+    /// The scheduler's signals, where something depends on them.
+    signals: Box<[Option<Item>]>,
+    /// Those of them that something depends on.
+    awaited: Box<[Item]>,
+    first: usize,
+}
+
+/// What a returned value is.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
+    NoEvent,
+    Exhausted,
+    /// Events that the node made itself, or what only Python can tell.
+    Special,
+}
+
+/// The three values that decide what a returned one means.
+struct Meanings {
+    no_event: Py<PyAny>,
+    exhausted: Py<PyAny>,
+    is_event: Py<PyAny>,
+    is_sequence: Py<PyAny>,
+}
+
+/// Runs a plan's plain steps on a native scheduler.
+#[pyclass(module = "noob_fast")]
+pub struct EpochDriver {
+    scheduler: Py<FastScheduler>,
+    steps: Vec<Option<Step>>,
+    /// The step of each of the scheduler's nodes.
+    by_item: Vec<u32>,
+    meanings: Meanings,
+    /// Of types met so far, whether their instances are sequences.
+    sequences: FxHashMap<usize, (Py<PyType>, bool)>,
+    process: Py<PyString>,
+}
+
+const NO_STEP: u32 = u32::MAX;
+
+impl EpochDriver {
+    /// Whether a value is what NOOB takes for events made by the node: an event, or a sequence
+    /// that begins with one.
+    fn kind(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Kind> {
+        if value.is_exact_instance_of::<PyInt>()
+            || value.is_none()
+            || value.is_exact_instance_of::<PyFloat>()
+            || value.is_exact_instance_of::<PyBool>()
+            || value.is_exact_instance_of::<PyBytes>()
+            || value.is_exact_instance_of::<PyString>()
+        {
+            return Ok(Kind::Plain);
+        }
+        if value.is(&self.meanings.no_event) {
+            return Ok(Kind::NoEvent);
+        }
+        if value.is(&self.meanings.exhausted) {
+            return Ok(Kind::Exhausted);
+        }
+        let first = if value.is_instance_of::<PyDict>() {
+            value.clone()
+        } else if let Ok(list) = value.cast_exact::<PyList>() {
+            let Ok(first) = list.get_item(0) else { return Ok(Kind::Plain) };
+            first
+        } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            let Ok(first) = tuple.get_item(0) else { return Ok(Kind::Plain) };
+            first
+        } else if self.is_sequence(value)? {
+            // Its length and its items are the type's own affair.
+            return Ok(Kind::Special);
+        } else {
+            return Ok(Kind::Plain);
+        };
+        let special = first.is_instance_of::<PyDict>()
+            && self.meanings.is_event.bind(value.py()).call1((first,))?.is_truthy()?;
+        Ok(if special { Kind::Special } else { Kind::Plain })
+    }
+
+    fn is_sequence(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let kind = value.get_type();
+        if let Some((_, known)) = self.sequences.get(&(kind.as_ptr() as usize)) {
+            return Ok(*known);
+        }
+        let is_sequence =
+            self.meanings.is_sequence.bind(value.py()).call1((value,))?.is_truthy()?;
+        self.sequences.insert(kind.as_ptr() as usize, (kind.unbind(), is_sequence));
+        Ok(is_sequence)
+    }
+}
+
+/// Call a step with what the block has of its inputs. An input that was not emitted, or that is
+/// `NoEvent`, is left out.
+fn call<'py>(
+    py: Python<'py>,
+    step: &Step,
+    block: &Bound<'py, ValueBlock>,
+    epoch: &Bound<'py, PyAny>,
+    meanings: &Meanings,
+    process: &Py<PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (args, kwargs) = {
+        let values = &block.borrow().values;
+        let input = |slot: u32| {
+            let value = values.get(slot as usize)?.as_ref()?;
+            (!value.is(&meanings.no_event)).then(|| value.bind(py))
+        };
+        let positional = &step.positional;
+        let args = if positional.iter().all(|&slot| input(slot).is_some()) {
+            PyTuple::new(py, positional.iter().map(|&slot| values[slot as usize].as_ref()))?
+        } else {
+            let there: Vec<_> = positional.iter().filter_map(|&slot| input(slot)).collect();
+            PyTuple::new(py, there)?
+        };
+        let kwargs = if step.keyword.is_empty() && step.epoch_slot.is_none() {
+            None
+        } else {
+            let kwargs = PyDict::new(py);
+            if let Some(name) = &step.epoch_slot {
+                kwargs.set_item(name, epoch)?;
+            }
+            for (name, slot) in &step.keyword {
+                if let Some(value) = input(*slot) {
+                    kwargs.set_item(name, value)?;
+                }
+            }
+            Some(kwargs)
+        };
+        (args, kwargs)
+    };
+    if step.late {
+        step.call.bind(py).getattr(process)?.call(args, kwargs.as_ref())
+    } else {
+        step.call.bind(py).call(args, kwargs.as_ref())
+    }
+}
+
+#[pymethods]
+impl EpochDriver {
+    /// `steps`: a plan's steps; `no_event`, `exhausted`: NOOB's signals; `is_event`,
+    /// `is_sequence`: whether a value is one.
+    #[new]
+    fn new(
+        scheduler: Bound<'_, FastScheduler>,
+        steps: &Bound<'_, PyAny>,
+        no_event: Py<PyAny>,
+        exhausted: Py<PyAny>,
+        is_event: Py<PyAny>,
+        is_sequence: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let mut own = Vec::new();
+        let mut by_item = Vec::new();
+        for step in steps.try_iter()? {
+            let step: GivenStep = step?.extract()?;
+            let core = &scheduler.borrow().core;
+            let Some(node) = core.items.node(&step.node_id).filter(|_| step.plain) else {
+                own.push(None);
+                continue;
+            };
+            if by_item.len() <= node as usize {
+                by_item.resize(core.items.len().max(node as usize + 1), NO_STEP);
+            }
+            by_item[node as usize] = own.len() as u32;
+            let signals: Box<[Option<Item>]> = step
+                .signals
+                .iter()
+                .map(|name| core.items.signal(node, name).filter(|&signal| core.matters(signal)))
+                .collect();
+            own.push(Some(Step {
+                call: step.call,
+                late: step.late,
+                positional: step.positional.into(),
+                keyword: step.keyword.into(),
+                epoch_slot: step.epoch_slot,
+                awaited: signals.iter().flatten().copied().collect(),
+                signals,
+                first: step.first as usize,
+            }));
+        }
+        Ok(EpochDriver {
+            scheduler: scheduler.clone().unbind(),
+            steps: own,
+            by_item,
+            meanings: Meanings { no_event, exhausted, is_event, is_sequence },
+            sequences: FxHashMap::default(),
+            process: PyString::intern(scheduler.py(), "process").unbind(),
+        })
+    }
+
+    /// Run a root epoch to its end.
+    ///
+    /// `special(node_id, epoch)` runs a node that is not plain, or not in the root epoch;
+    /// `emit(node_id, value)` takes note of a value that is not plain. False if the epoch is
+    /// active, but nothing in it will ever be ready.
+    fn run(
+        &mut self,
+        py: Python<'_>,
+        epoch: &Bound<'_, PyAny>,
+        block: &Bound<'_, ValueBlock>,
+        special: &Bound<'_, PyAny>,
+        emit: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let scheduler = self.scheduler.clone_ref(py).into_bound(py);
+        let root = scheduler.borrow_mut().epoch(epoch)?;
+        loop {
+            py.check_signals()?;
+            let ready = {
+                let core = &mut scheduler.borrow_mut().core;
+                if !core.is_active_at(&root) {
+                    return Ok(true);
+                }
+                core.get_ready_at(&root)
+            };
+            if ready.is_empty() {
+                return Ok(false);
+            }
+            for (at, node) in ready {
+                let step = self.by_item.get(node as usize).copied().unwrap_or(NO_STEP);
+                if at.is_root() && step != NO_STEP {
+                    self.run_step(py, &scheduler, step as usize, node, &at, epoch, block, emit)?;
+                } else if matches!(node, INPUT | ASSETS) {
+                    scheduler.borrow_mut().core.done(&at, node, true)?;
+                } else {
+                    let (handle, name) = {
+                        let mut scheduler = scheduler.borrow_mut();
+                        (scheduler.handle(py, &at)?, scheduler.name(py, node))
+                    };
+                    special.call1((name, handle))?;
+                }
+            }
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.scheduler)?;
+        self.steps.iter().flatten().try_for_each(|step| visit.call(&step.call))
+    }
+}
+
+impl EpochDriver {
+    #[allow(clippy::too_many_arguments)]
+    fn run_step(
+        &mut self,
+        py: Python<'_>,
+        scheduler: &Bound<'_, FastScheduler>,
+        at: usize,
+        node: Item,
+        root: &Epoch,
+        epoch: &Bound<'_, PyAny>,
+        block: &Bound<'_, ValueBlock>,
+        emit: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let Some(step) = &self.steps[at] else { return Ok(()) };
+        let value = call(py, step, block, epoch, &self.meanings, &self.process)?;
+        if step.signals.len() == 1 {
+            let kind = self.kind(&value)?;
+            if kind == Kind::Special {
+                return self.emit(py, scheduler, node, value, emit);
+            }
+            let Some(step) = &self.steps[at] else { return Ok(()) };
+            let before = block.borrow_mut().put_value(step.first, value.unbind())?;
+            drop(before);
+            let core = &mut scheduler.borrow_mut().core;
+            if kind == Kind::Plain {
+                core.finish_node(root, node, &step.awaited)?;
+            } else {
+                core.update(vec![event(root, node, step.signals[0], kind)])?;
+            }
+            return Ok(());
+        }
+        // One value a signal; only a list or a tuple is sure to be read twice alike.
+        let values: Vec<Bound<'_, PyAny>> = if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            tuple.iter().collect()
+        } else if let Ok(list) = value.cast_exact::<PyList>() {
+            list.iter().collect()
+        } else {
+            return self.emit(py, scheduler, node, value, emit);
+        };
+        let mut kinds = Vec::with_capacity(values.len());
+        for value in &values {
+            kinds.push(self.kind(value)?);
+        }
+        let Some(step) = &self.steps[at] else { return Ok(()) };
+        let emitted = step.signals.len().min(values.len());
+        if emitted == 0 || kinds[..emitted].contains(&Kind::Special) {
+            return self.emit(py, scheduler, node, value, emit);
+        }
+        let mut events = Vec::with_capacity(emitted);
+        for (at, value) in values.into_iter().take(emitted).enumerate() {
+            let before = block.borrow_mut().put_value(step.first + at, value.unbind())?;
+            drop(before);
+            events.push(event(root, node, step.signals[at], kinds[at]));
+        }
+        scheduler.borrow_mut().core.update(events)?;
+        Ok(())
+    }
+
+    #[allow(clippy::unused_self)]
+    fn emit(
+        &self,
+        py: Python<'_>,
+        scheduler: &Bound<'_, FastScheduler>,
+        node: Item,
+        value: Bound<'_, PyAny>,
+        emit: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let name = scheduler.borrow_mut().name(py, node);
+        emit.call1((name, value)).map(drop)
+    }
+}
+
+fn event(epoch: &Epoch, node: Item, signal: Option<Item>, kind: Kind) -> Event {
+    Event {
+        epoch: epoch.clone(),
+        node,
+        signal,
+        no_event: kind == Kind::NoEvent,
+        exhausted: kind == Kind::Exhausted,
+    }
+}

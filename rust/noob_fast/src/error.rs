@@ -1,0 +1,35 @@
+//! What can go wrong in the core. The bridge maps each to NOOB's own exception.
+
+use std::fmt;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Something was marked done that was done already.
+    AlreadyDone(String),
+    /// Something was named that the graph does not have.
+    NotAdded(String),
+    /// The epoch is there already.
+    EpochExists(String),
+    /// The epoch was there, and has ended.
+    EpochCompleted(String),
+    /// No node can ever run again.
+    Exhausted(String),
+    /// A value that makes no sense.
+    Value(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Error::AlreadyDone(text)
+        | Error::NotAdded(text)
+        | Error::EpochExists(text)
+        | Error::EpochCompleted(text)
+        | Error::Exhausted(text)
+        | Error::Value(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,44 @@
+"""The scheduler alone: constructed, and run by generation with nothing to call."""
+
+from __future__ import annotations
+
+from noob_runners.components import FastScheduler
+
+from .common import Sized
+
+
+class Scheduler(Sized):
+    """FastScheduler, native where noob-fast is built."""
+
+    def setup(self, nodes: int) -> None:
+        """Flatten the graph into the tables that a scheduler is made of, and run it once."""
+        super().setup(nodes)
+        graph = self.workload.graph()
+        self.nodes = [(f"n{node}", True, False) for node in range(nodes)]
+        self.edges = [
+            (f"n{source}", "value", f"n{node}", str(slot), True)
+            for node in range(nodes)
+            for slot, source in enumerate(graph.predecessors(node).tolist())
+        ]
+        self.scheduler = FastScheduler(self.nodes, self.edges)
+        assert self.run_epoch() == nodes
+
+    def run_epoch(self) -> int:
+        """Run an epoch and return how many nodes were ready in it."""
+        scheduler, ran = self.scheduler, 0
+        epoch = scheduler.add_epoch()
+        while scheduler.is_active_at(epoch):
+            for at, node in scheduler.get_ready_at(epoch):
+                scheduler.done(at, node)
+                ran += 1
+        return ran
+
+    def time_construct(self, _nodes: int) -> None:
+        FastScheduler(self.nodes, self.edges)
+
+    def time_epoch(self, _nodes: int) -> None:
+        self.run_epoch()
+
+    def peakmem_construct_and_epoch(self, _nodes: int) -> None:
+        FastScheduler(self.nodes, self.edges)
+        self.run_epoch()

@@ -1,0 +1,228 @@
+"""The harnesses: how each runner is loaded, started, asked for an epoch and stopped.
+
+A harness lives in a cell's own process (``noob_perf.measure.worker``) and is the only place that
+knows a runner's interface. It does not measure: the worker does, so that all are timed alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from typing import TYPE_CHECKING, Any
+
+import noob
+from noob.node import Node, Return
+from noob.runner import AsyncRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from noob.edge import Edge
+    from noob_workloads import Program, Workload
+
+    Result = dict[str, int] | None
+
+
+class Harness(ABC):
+    """What the worker asks of a runner; the methods are called in the order in which they stand.
+
+    Args:
+        workload: what is to be run.
+        workers: the processes or threads to run it in, for runners that have a choice; None for
+            the runner's own.
+    """
+
+    workers = 1
+    """The processes or threads that nodes really run in."""
+
+    def __init__(self, workload: Workload, workers: int | None = None) -> None:  # noqa: ARG002 - few use it
+        """Keep what is to be run, and do nothing yet."""
+        self.workload = workload
+
+    @property
+    def native(self) -> bool:
+        """Whether native components take part."""
+        from noob_runners import components  # noqa: PLC0415 - a plain loop needs none of it
+
+        return components.NATIVE
+
+    def prepare(self) -> None:  # noqa: B027 - a harness may have nothing to prepare
+        """Make what loading starts from; not timed, and called before every `load`."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load what is to be run; timed as ``load_s``."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the runner; timed as ``start_s``."""
+
+    @abstractmethod
+    def run(self, epochs: int) -> Sequence[Result]:
+        """Run the next epochs and return the result of each; timed as a repeat."""
+
+    def stop(self) -> None:  # noqa: B027 - a harness may have nothing to stop
+        """Stop the runner and leave nothing behind."""
+
+
+class _TubeHarness(Harness):
+    """A NOOB TubeRunner: the tube from the workload's specification, then process by process."""
+
+    tube: noob.Tube
+    runner: Any
+
+    def prepare(self) -> None:
+        # afresh each time, because loading writes into the dict it is given
+        self.spec = self.workload.to_spec()
+
+    def load(self) -> None:
+        self.tube = self.tube_class().from_specification(self.spec)
+
+    def tube_class(self) -> type[noob.Tube]:
+        from noob_runners import IndexedTube  # noqa: PLC0415 - Stock does without it
+
+        return IndexedTube
+
+    def start(self) -> None:
+        self.runner = self.make_runner()
+        self.runner.init()
+
+    @abstractmethod
+    def make_runner(self) -> Any:
+        """Create the runner of the loaded tube."""
+
+    def run(self, epochs: int) -> Sequence[Result]:
+        return [self.runner.process() for _ in range(epochs)]
+
+    def stop(self) -> None:
+        self.runner.deinit()
+
+
+class SyncIndexed(_TubeHarness):
+    """SynchronousRunner on an IndexedTube."""
+
+    def make_runner(self) -> noob.SynchronousRunner:
+        """Create the runner of the loaded tube."""
+        return noob.SynchronousRunner(self.tube)
+
+
+def _with_own_lookup() -> type[noob.Tube]:
+    from noob_runners import IndexedTube  # noqa: PLC0415 - Stock does without it
+
+    class OwnLookupTube(IndexedTube):
+        """Loaded by IndexedTube in linear time, but its edges are looked up as NOOB does."""
+
+        def in_edges(self, node: Node | str) -> list[Edge]:
+            return noob.Tube.in_edges(self, node)
+
+        def out_edges(self, node: Node | str) -> list[Edge]:
+            return noob.Tube.out_edges(self, node)
+
+    return OwnLookupTube
+
+
+class Sync(SyncIndexed):
+    """SynchronousRunner as NOOB's users have it, apart from the time to load."""
+
+    def tube_class(self) -> type[noob.Tube]:
+        """Load fast, look edges up as NOOB does."""
+        return _with_own_lookup()
+
+
+class Stock(SyncIndexed):
+    """NOOB alone, loading included: what the load time of stock NOOB is measured with."""
+
+    native = False
+
+    def tube_class(self) -> type[noob.Tube]:
+        """Load as NOOB does."""
+        return noob.Tube
+
+
+class Async(_TubeHarness):
+    """AsyncRunner as NOOB's users have it, apart from the time to load.
+
+    Nodes run in the event loop's default executor. Its size is asyncio's own choice unless one is
+    asked for.
+    """
+
+    def __init__(self, workload: Workload, workers: int | None = None) -> None:
+        """Keep what is to be run; without a number of threads, take as many as asyncio would."""
+        super().__init__(workload)
+        self.workers = workers or min(32, (cpu_count() or 1) + 4)
+
+    def tube_class(self) -> type[noob.Tube]:
+        """Load fast, look edges up as NOOB does."""
+        return _with_own_lookup()
+
+    def make_runner(self) -> Any:
+        """Create the runner of the loaded tube; it takes the event loop that it is created in."""
+        return AsyncRunner(self.tube)
+
+    def start(self) -> None:
+        """Start an event loop that lasts as long as the runner."""
+        self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(ThreadPoolExecutor(self.workers))
+        self.loop.run_until_complete(self._start())
+
+    async def _start(self) -> None:
+        self.runner = self.make_runner()
+        await self.runner.init()
+
+    def run(self, epochs: int) -> Sequence[Result]:
+        """Run the next epochs, one after the other, in the one event loop."""
+        return self.loop.run_until_complete(self._run(epochs))
+
+    async def _run(self, epochs: int) -> Sequence[Result]:
+        return [await self.runner.process() for _ in range(epochs)]
+
+    def stop(self) -> None:
+        """Stop the runner, then its event loop."""
+        self.loop.run_until_complete(self.runner.deinit())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
+
+class Zmq(_TubeHarness):
+    """ZMQRunner: each node in a process of its own."""
+
+    def tube_class(self) -> type[noob.Tube]:
+        """Load fast, look edges up as NOOB does."""
+        return _with_own_lookup()
+
+    def make_runner(self) -> Any:
+        """Create the runner of the loaded tube, which decides how many processes there are."""
+        from noob.runner.zmq import ZMQRunner  # noqa: PLC0415 - an optional extra of NOOB
+
+        self.workers = sum(not isinstance(node, Return) for node in self.tube.nodes.values())
+        return ZMQRunner(self.tube)
+
+
+class Compiled(_TubeHarness):
+    """CompiledRunner, on the native components or their Python twins as the process has them."""
+
+    def make_runner(self) -> Any:
+        """Create the runner of the loaded tube."""
+        from noob_runners import CompiledRunner  # noqa: PLC0415 - Stock does without it
+
+        return CompiledRunner(self.tube)
+
+
+class Loop(Harness):
+    """No runner at all: the workload's functions called in order, from a list."""
+
+    native = False
+    program: Program
+
+    def load(self) -> None:
+        """Resolve functions and predecessors."""
+        self.program = self.workload.program()
+
+    def start(self) -> None:
+        """Do nothing: a loop has no start."""
+
+    def run(self, epochs: int) -> Sequence[Result]:
+        """Run the next epochs."""
+        return [self.program.run() for _ in range(epochs)]

@@ -1,0 +1,66 @@
+"""The file of a suite's results: JSON, written whole or not at all, and validated on reading."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from noob_perf.errors import InvalidResultError, UnknownSchemaError
+from noob_perf.results.model import SCHEMA_VERSION, SuiteResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def to_json(result: SuiteResult) -> str:
+    """Write the results as JSON text; `from_json` gives back an equal value."""
+    return json.dumps(asdict(result), indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str | bytes) -> SuiteResult:
+    """Read results back.
+
+    Raises:
+        UnknownSchemaError: they are of a schema version other than this reader's.
+        InvalidResultError: they are no JSON, or do not follow the schema; the message names the
+            key at fault.
+    """
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise InvalidResultError(f"not a results file: no JSON ({error})") from error
+    if not isinstance(raw, dict) or "schema_version" not in raw:
+        raise InvalidResultError("not a results file: there is no schema_version")
+    if raw["schema_version"] != SCHEMA_VERSION:
+        raise UnknownSchemaError(
+            f"schema version {raw['schema_version']!r} is unknown; known version: {SCHEMA_VERSION}"
+        )
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        raise InvalidResultError(f"not a results file of version {SCHEMA_VERSION}: {faults}") from (
+            error
+        )
+
+
+def read(path: Path) -> SuiteResult:
+    """Read a results file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ResultsError: as `from_json` does.
+    """
+    return from_json(path.read_bytes())
+
+
+@cache
+def _adapter() -> TypeAdapter[SuiteResult]:
+    strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return TypeAdapter(with_config(strict)(SuiteResult))

@@ -1,0 +1,131 @@
+"""What the lab's tests share: a registry that they may change, and a result to show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from noob_perf import registry
+from noob_perf.results import (
+    SCHEMA_VERSION,
+    Machine,
+    Outcome,
+    Run,
+    StockLoad,
+    StockPoint,
+    SuiteResult,
+    WorkloadFacts,
+)
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def misbehave(monkeypatch):
+    """Register harnesses of `misbehaving` by their class names; gone after the test."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+    def register(name: str, **more):
+        entry = registry.RunnerEntry(
+            name,
+            f"misbehaving:{name}",
+            "a test",
+            env={"PYTHONPATH": str(TESTS), **more.pop("env", {})},
+            **more,
+        )
+        registry.register(entry)
+        return entry
+
+    return register
+
+
+def make_run(runner: str = "sync", **changes) -> Run:
+    """A run with every figure, unless it is changed."""
+    values = {
+        "runner": runner,
+        "outcome": Outcome.SUCCESS,
+        "reason": "",
+        "nodes": 10_000,
+        "epochs": 1,
+        "workers": 1,
+        "native": False,
+        "load_s": 0.5,
+        "start_s": 0.01,
+        "epoch_s": (10.1, 10.2, 10.3),
+        "us_per_node": 1020.0,
+        "speedup_vs_sync": 1.0,
+        "validated": True,
+        "peak_rss_bytes": 150 * 2**20,
+    }
+    return Run(**(values | changes))
+
+
+@pytest.fixture
+def result() -> SuiteResult:
+    """A result with every outcome and an extrapolated load time."""
+    missing = {
+        "epoch_s": (),
+        "us_per_node": None,
+        "speedup_vs_sync": None,
+        "validated": False,
+        "load_s": None,
+        "start_s": None,
+        "peak_rss_bytes": None,
+    }
+    return SuiteResult(
+        schema_version=SCHEMA_VERSION,
+        created="2026-01-02T03:04:05+00:00",
+        command="python -m noob_perf.suite --runner all",
+        interrupted=False,
+        machine=Machine(
+            system="Linux 6.1",
+            architecture="x86_64",
+            processor="A processor",
+            cpus=2,
+            memory_bytes=24 * 2**30,
+            python="CPython 3.11.7",
+            native_build="release",
+            packages={"noob": "1003.0.2"},
+            load_average=0.1,
+        ),
+        workload=WorkloadFacts(
+            pattern="random_layered",
+            kernel="noop",
+            nodes=10_000,
+            edges=19_800,
+            content_hash="c0ffee",
+            depth=100,
+            width=100,
+            work_s=0.0,
+            span_s=0.0,
+            parallelism=100.0,
+            critical_path_nodes=100,
+            parameters={"pattern": "random_layered", "nodes": 10_000, "duration": 0.0},
+        ),
+        stock_load=StockLoad(
+            points=(StockPoint(500, (0.2, 0.21)), StockPoint(1_000, (0.8, 0.82))),
+            exponent=2.0,
+            exponent_interval=(1.9, 2.1),
+            asked_nodes=10_000,
+            measured_s=None,
+            extrapolated_s=81.0,
+            extrapolated_interval_s=(60.0, 110.0),
+            reason="",
+        ),
+        runs=(
+            make_run(),
+            make_run(
+                "compiled",
+                native=True,
+                epoch_s=(0.010, 0.011, 0.012, 0.0105),
+                us_per_node=1.07,
+                speedup_vs_sync=950.0,
+            ),
+            make_run("zmq", outcome=Outcome.UNSUPPORTED, reason="a process a node", **missing),
+            make_run("zmq", nodes=16, us_per_node=700.0, speedup_vs_sync=None),
+            make_run("slow", outcome=Outcome.TIMEOUT, reason="no answer within 9 s", **missing),
+            make_run("broken", outcome=Outcome.FAILURE, reason="ValueError: <b>no</b>", **missing),
+            make_run("loop", epoch_s=(0.006, 0.0061, 0.0062), us_per_node=0.61),
+        ),
+    )

@@ -1,0 +1,57 @@
+"""The process of a cell: what it measures of itself, and what it answers."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from noob_workloads import Workload, reference
+
+from noob_perf import registry
+from noob_perf.measure.cell import Cell, CellError
+from noob_perf.measure.memory import peak_rss_bytes
+from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started, Stopped
+
+WORKLOAD = Workload(nodes=30, width=5)
+
+
+@pytest.fixture
+def cell():
+    cell = Cell(registry.find("loop"), WORKLOAD, None, 120.0)
+    yield cell
+    cell.kill()
+
+
+def test_a_cell_answers_in_turn(cell):
+    assert cell.ask(Load(), Loaded).load_s > 0
+    assert cell.ask(Start(), Started).workers == 1
+    first, second = cell.ask(Repeat(2), Repeated), cell.ask(Repeat(1), Repeated)
+    assert [*first.results, *second.results] == reference(WORKLOAD, 3)
+    assert cell.stop() == ""
+    assert cell.stop() == ""
+
+
+def test_the_memory_of_a_big_suite_is_not_taken_for_its_cells(cell):
+    ballast = bytearray(400 * 2**20)
+    ballast[:: 2**12] = b"x" * len(ballast[:: 2**12])
+    assert peak_rss_bytes() > 400 * 2**20
+    cell.ask(Load(), Loaded)
+    cell.ask(Start(), Started)
+    assert 2**20 < cell.ask(Repeat(1), Repeated).peak_rss_bytes < 350 * 2**20
+
+
+def test_an_answer_of_another_kind_is_refused(cell):
+    with pytest.raises(TypeError, match="loop answered Load"):
+        cell.ask(Load(), Stopped)
+
+
+def test_a_harness_that_is_not_there_is_a_reason():
+    cell = Cell(registry.RunnerEntry("x", "no_such_module:X", ""), WORKLOAD, None, 120.0)
+    with pytest.raises(CellError, match="ModuleNotFoundError: No module named 'no_such_module'"):
+        cell.ask(Load(), Loaded)
+
+
+def test_a_process_that_does_not_start_is_a_reason(cell, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(CellError, match="could not be started"):
+        cell.ask(Load(), Loaded)

@@ -1,0 +1,193 @@
+"""What people read: units, warnings, the table, and a page that stands alone and escapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from noob_perf.report import units
+from noob_perf.report.charts import LogScale, growth_chart, strip_chart
+from noob_perf.report.page import make_page
+from noob_perf.report.rows import describe_stock_load, make_rows, warnings
+from noob_perf.report.table import make_table
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10.24, "10.2 s"),
+        (247.0, "247 s"),
+        (0.0345, "34.5 ms"),
+        (1.5e-6, "1.50 µs"),
+        (3e-9, "3.00 ns"),
+        (0.0, "0 ns"),
+    ],
+)
+def test_times_have_three_digits_and_a_unit(value, text):
+    assert units.seconds(value) == text
+
+
+def test_other_quantities():
+    assert units.memory(150 * 2**20) == "150 MiB"
+    assert units.memory(0) == "0 B"
+    assert units.times(1234.5) == "1,234x"
+    assert units.times(0.0123) == "0.0123x"
+    assert units.percent(0.756) == "76%"
+    assert units.seconds_between(0.0101, 0.0203) == "10.1 to 20.3 ms"
+    assert units.seconds_between(0.0101, 1.5) == "10.1 ms to 1.50 s"
+    assert units.times_between(0.9, 12) == "0.90 to 12.0x"
+
+
+def test_the_table_shows_every_row_and_reason(result):
+    out = StringIO()
+    Console(file=out, width=160).print(make_table(result))
+    shown = out.getvalue()
+    for word in ("compiled", "10.2 s", "1,020", "949x", "150 MiB", "unsupported", "timeout"):
+        assert word in shown
+    assert "broken, 10,000 nodes: failure: ValueError: <b>no</b>" in shown
+    assert "extrapolated, not measured" in shown
+
+
+def test_rows_compare_with_the_baseline_on_the_same_graph_only(result):
+    rows = {row.label: row for row in make_rows(result)}
+    assert rows["compiled"].speedup.low < rows["compiled"].speedup.value
+    assert rows["zmq, 16 nodes"].speedup is None
+    assert rows["zmq, 16 nodes"].epoch is not None
+    assert rows["slow"].epoch is None
+
+
+def test_no_warning_where_there_is_nothing_to_warn_of(result):
+    assert warnings(result) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"interrupted": True}, "interrupted"),
+        ({"native_build": "debug"}, "debug build"),
+        ({"epoch_s": (1.0, 1.0, 2.0)}, "sync: the interval of the median spans 100%"),
+        ({"runner": "compiled", "native": False}, "Python twins"),
+    ],
+)
+def test_warnings_say_what_not_to_trust(result, change, words):
+    if "interrupted" in change:
+        result = replace(result, **change)
+    elif "native_build" in change:
+        result = replace(result, machine=replace(result.machine, **change))
+    else:
+        result = replace(result, runs=(replace(result.runs[0], **change),))
+    (warning,) = warnings(result)
+    assert words in warning
+
+
+def test_the_stock_load_says_whether_it_was_measured(result):
+    stock = result.stock_load
+    assert "extrapolated, not measured, from 500 to 1,000 nodes" in describe_stock_load(stock)
+    measured = replace(stock, measured_s=3.0, extrapolated_s=None, exponent=None)
+    assert describe_stock_load(measured) == "Stock NOOB loads 10,000 nodes in 3.00 s (measured)."
+    unknown = replace(stock, points=(), exponent=None, extrapolated_s=None, reason="it hung")
+    assert describe_stock_load(unknown).endswith("is not known: it hung.")
+
+
+class _Page(HTMLParser):
+    """Checks that elements close in order and keeps what a browser would fetch or show."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.labels: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href", "action", "srcset", "data"}:
+                self.links.append(value)
+            if name == "id":
+                self.ids.append(value)
+            if name == "aria-labelledby":
+                self.labels += value.split()
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_stands_alone_and_says_everything(result):
+    text = make_page(result)
+    page = _Page(text)
+    assert page.links == []
+    assert not any(word in text for word in ("http:", "https:", "//", "@import", "url(", "<script"))
+    assert page.tags.count("svg") == 2
+    assert set(page.labels) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    for word in (
+        "random_layered", "19,800", "c0ffee", "A processor", "1003.0.2", "949x", "extrapolated",
+        "python -m noob_perf.suite --runner all", "no answer within 9 s", "a process a node",
+    ):  # fmt: skip
+        assert word in page.text, word
+
+
+def test_the_page_escapes_every_value(result):
+    evil = '"><script>alert(1)</script>&amp;'
+    result = replace(
+        result,
+        command=evil,
+        machine=replace(result.machine, processor=evil, packages={evil: evil}),
+        workload=replace(result.workload, pattern=evil, parameters={evil: evil}),
+        stock_load=replace(result.stock_load, reason=evil),
+        runs=tuple(replace(run, runner=evil, reason=evil) for run in result.runs),
+    )
+    text = make_page(result)
+    assert "script" not in _Page(text).tags
+    assert "<script" not in text
+
+
+def test_the_page_of_nothing_measured_has_no_figures(result):
+    runs = tuple(run for run in result.runs if not run.validated)
+    page = _Page(make_page(replace(result, runs=runs, stock_load=None)))
+    assert "svg" not in page.tags
+    assert "no answer within 9 s" in page.text
+
+
+def test_figures_place_values_in_order_within_their_axes(result):
+    chart = strip_chart(make_rows(result))
+    for strip in chart.strips:
+        assert chart.left <= strip.low <= strip.median <= strip.high <= chart.right
+    medians = {strip.name: strip.median for strip in chart.strips}
+    assert medians["loop"] < medians["compiled"] < medians["sync"]
+    assert chart.limit == medians["loop"]
+    growth = growth_chart(result.stock_load)
+    assert all(growth.left < dot.x < growth.ahead.x for dot in growth.measured)
+    assert growth.top <= growth.ahead_high < growth.ahead.y < growth.ahead_low <= growth.bottom
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.001], [1e-6, 1e3], [0.0071, 0.0083]])
+def test_axes_have_ticks_within_them(values):
+    scale = LogScale(values, 0, 100, units.seconds)
+    ticks = [tick.at for tick in scale.ticks()]
+    assert ticks == sorted(ticks)
+    assert all(0 <= at <= 100 for at in ticks)
+    assert ticks
+    assert len(ticks) <= 12

@@ -1,0 +1,88 @@
+"""The suite's arguments: what is refused, with which words and which exit code; nothing is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from noob_perf import cli, suite
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--runner", "warp"], "unknown runner 'warp'; known runners: sync, async, zmq"),
+        (["--pattern", "spiral"], "unknown pattern 'spiral'"),
+        (["--kernel", "sleep"], "unknown kernel 'sleep'"),
+        (["--nodes", "0"], "nodes must be"),
+        (["--nodes", "-5"], "nodes must be"),
+        (["--width", "0"], "width must be"),
+        (["--fan-in", "0"], "fan_in must be"),
+        (["--duration", "-1"], "duration must be"),
+        (["--imbalance", "3"], "imbalance must be"),
+        (["--output-bytes", "1"], "output_bytes must be"),
+        (["--pattern", "wfformat", "--source", "no-such-file"], "no-such-file"),
+        (["--pattern", "wfformat"], "source"),
+        (["--nodes", "many"], "argument --nodes"),
+        (["--epochs", "0"], "argument --epochs: must be at least 1, not 0"),
+        (["--repeats", "-1"], "argument --repeats: must be at least 1"),
+        (["--workers", "0"], "argument --workers: must be at least 1"),
+        (["--timeout", "0"], "argument --timeout: must be more than 0"),
+        (["--timeout", "inf"], "argument --timeout: must be more than 0 and finite"),
+        (["--json", "no/such/folder/x.json"], "'no/such/folder/x.json' is not a file in a folder"),
+        (["--html", "."], "'.' is not a file in a folder"),
+        (["--no-such-option"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_names_the_culprit(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        suite.main(arguments)
+    assert caught.value.code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_naming_what_is_not_installed_says_how_to_get_it(misbehave, capsys):
+    misbehave("Absent", requires=("no_such_module_at_all",), hint="pip install absent")
+    with pytest.raises(SystemExit) as caught:
+        suite.main(["--runner", "Absent"])
+    assert caught.value.code == 2
+    assert "pip install absent" in capsys.readouterr().err
+
+
+def test_the_list_has_runners_patterns_kernels_and_hints(misbehave, capsys):
+    misbehave("Absent", requires=("no_such_module_at_all",), hint="pip install absent")
+    assert suite.main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    for name in ("sync-indexed", "compiled-python", "stencil_1d", "random_layered", "payload"):
+        assert name in listed
+    assert "no_such_module_at_all is missing): pip install absent" in listed
+
+
+def test_the_command_repeats_every_option(capsys):
+    parser = suite.argparse.ArgumentParser()
+    suite.add_arguments(parser)
+    arguments = parser.parse_args(["--runner", "loop", "--nodes", "77", "--json", "x.json"])
+    command = suite._command(arguments).split()
+    assert command[:3] == ["python", "-m", "noob_perf.suite"]
+    again = parser.parse_args(command[3:])
+    arguments.json = None
+    assert again == arguments
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["suite", "--help"], ["dance"]])
+def test_the_command_line_explains_itself(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == (0 if "--help" in arguments else 2)
+    printed = capsys.readouterr()
+    assert "suite" in printed.out + printed.err
+
+
+def test_the_modules_run_as_commands():
+    for module in ("noob_perf", "noob_perf.suite"):
+        asked = [sys.executable, "-m", module, "--help"]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "usage:" in done.stdout

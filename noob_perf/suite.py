@@ -14,7 +14,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noob_workloads import KERNELS, PATTERNS, Workload, WorkloadError
 from rich.console import Console
 
 from noob_perf import registry
@@ -26,6 +25,7 @@ from noob_perf.report.progress import ProgressReport
 from noob_perf.report.rows import warnings
 from noob_perf.report.table import make_table
 from noob_perf.results import Outcome, to_json
+from noob_workloads import KERNELS, PATTERNS, Workload, WorkloadError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 import pytest
-from noob_workloads import Workload, reference
 
 from noob_perf import registry
 from noob_perf.measure.cell import Cell, CellError
 from noob_perf.measure.memory import peak_rss_bytes
 from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started, Stopped
+from noob_workloads import Workload, reference
 
 WORKLOAD = Workload(nodes=30, width=5)
 

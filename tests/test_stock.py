@@ -6,9 +6,9 @@ import json
 
 import psutil
 import pytest
-from noob_workloads import Workload
 
 from noob_perf.measure import stock
+from noob_workloads import Workload
 
 LIMIT_S = 120.0
 

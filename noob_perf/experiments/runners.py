@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from noob_workloads import WorkloadError
-
 from noob_perf.measure.expected import Expected
 from noob_perf.measure.machine import fingerprint
 from noob_perf.measure.schedule import interleave, repeats_for
@@ -29,6 +27,7 @@ from noob_perf.results import (
     WorkloadFacts,
 )
 from noob_perf.stats import ratio_interval
+from noob_workloads import WorkloadError
 
 if TYPE_CHECKING:
     from noob_workloads import Workload

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from noob_perf.measure.protocol import Assignment, Failed, Stop, Stopped
 
 if TYPE_CHECKING:
-    from noob_workloads import Workload
-
     from noob_perf.measure.protocol import Reply, Request
     from noob_perf.registry import RunnerEntry
+    from noob_workloads import Workload
 
 _Expected = TypeVar("_Expected", bound="Reply")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from noob.edge import Edge
+
     from noob_workloads import Program, Workload
 
     Result = dict[str, int] | None

@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
-from noob_runners import components
 
 from noob_perf.results import Machine
+from noob_runners import components
 
 _PACKAGES = (
     "noob", "noob-core", "noob-fast", "noob-runners", "noob-workloads", "noob-perf", "numpy",

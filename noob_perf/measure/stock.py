@@ -11,14 +11,13 @@ from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from noob_workloads import WorkloadError
-
 from noob_perf.measure.cell import Cell, CellError
 from noob_perf.measure.expected import Expected
 from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started
 from noob_perf.registry import RunnerEntry
 from noob_perf.results import StockLoad, StockPoint
 from noob_perf.stats import Growth, fit_growth
+from noob_workloads import WorkloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

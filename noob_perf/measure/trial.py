@@ -16,10 +16,9 @@ from noob_perf.results import Outcome, Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from noob_workloads import Workload
-
     from noob_perf.measure.expected import Expected
     from noob_perf.registry import RunnerEntry
+    from noob_workloads import Workload
 
 
 class _WrongResultError(CellError):

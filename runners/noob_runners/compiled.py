@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from noob import SynchronousRunner
 from noob.asset import AssetScope
 from noob.event import MetaSignal, is_event
-from noob.exceptions import InputMissingError
 
 from noob_runners import components
 from noob_runners.errors import StalledEpochError
@@ -23,9 +22,14 @@ from noob_runners.scheduler import IndexedScheduler
 from noob_runners.store import PlanStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from noob import Epoch, MetaEvent
     from noob.store import EventStore
-    from noob.types import Epoch, ReturnNodeType
+    from noob.types import ReturnNodeType
+
     from noob_fast import EpochDriver
+    from noob_runners.components import FastScheduler
 
 __all__ = ["CompiledRunner"]
 
@@ -47,10 +51,10 @@ class CompiledRunner(SynchronousRunner):
             and SynchronousRunner would wait for it for ever.
     """
 
-    store: EventStore = None  # type: ignore[assignment] # filled in below
+    store: EventStore = None  # type: ignore[assignment] # filled in as soon as there is a plan
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        super().__post_init__()  # type: ignore[no-untyped-call] # NOOB's
         if not isinstance(self.tube.scheduler, IndexedScheduler):
             ours = IndexedScheduler.replacing(self.tube.scheduler)
             if ours is not None:
@@ -99,51 +103,60 @@ class CompiledRunner(SynchronousRunner):
         returns = self._plan.returns
         return returns.get(keep=False) if returns is not None and returns.enabled else None
 
+    @property
+    def _scheduler(self) -> IndexedScheduler:
+        return cast("IndexedScheduler", self.tube.scheduler)
+
+    @property
+    def _values(self) -> PlanStore:
+        return cast("PlanStore", self.store)
+
     def _run_epoch(self, inputs: dict[str, Any]) -> None:
-        scheduler: Any = self.tube.scheduler
-        store: Any = self.store
-        epoch = scheduler.begin()
+        epoch = self._scheduler.begin()
         if epoch is None:
             return
-        store.open(epoch)
-        missing = self._supply(inputs)
-
-        def special(node_id: str, at: Epoch) -> None:
-            self._process_node({"value": node_id, "epoch": at}, inputs)  # type: ignore[typeddict-item,arg-type] # NOOB reads these two
-
+        self._values.open(epoch)
         try:
-            if components.NATIVE and not self._callbacks and not missing:
-                ended = self._native_driver().run(
-                    epoch,
-                    store.block,
-                    special,
-                    lambda node_id, value: self._handle_events(
-                        self.tube.nodes[node_id], value, epoch
-                    ),
-                )
-            else:
-                ended = self._drive(epoch, special, missing)
-            if not ended:
-                raise StalledEpochError(self._describe_stall(epoch))
+            self._drive(epoch, inputs)
+            if self._scheduler.core.is_active_at(epoch):
+                self._raise_stalled(epoch)
         except BaseException:
-            if not scheduler.core.epoch_completed(epoch):
-                scheduler.end_epoch(epoch)
+            if not self._scheduler.core.epoch_completed(epoch):
+                self._scheduler.end_epoch(epoch)
             raise
 
-    def _supply(self, inputs: dict[str, Any]) -> frozenset[int]:
-        """Put the inputs that nodes depend on in their slots; returns the slots of those that are
-        missing: whichever node needs one raises NOOB's own error."""
-        missing = set()
-        store: Any = self.store
+    def _drive(self, epoch: Epoch, inputs: dict[str, Any]) -> None:
+        """Run nodes until nothing of the epoch is ready any more."""
+
+        def special(node_id: str, at: Epoch) -> None:
+            self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
+
+        def emit(node_id: str, value: Any) -> None:
+            self._handle_events(self.tube.nodes[node_id], value, epoch)
+
+        complete = self._supply(inputs)
+        if components.NATIVE and complete and not self._callbacks:
+            block: Any = self._values.block  # native, where components.NATIVE
+            self._native_driver().run(epoch, block, special, emit)
+        else:
+            self._drive_in_python(epoch, special, plainly=complete)
+
+    def _supply(self, inputs: dict[str, Any]) -> bool:
+        """Put the inputs that nodes depend on in their slots.
+
+        Returns:
+            Whether all are there; of those that are not, NOOB's own code tells the node.
+        """
+        complete = True
         for name, slot in self._plan.inputs.items():
             try:
-                store.block.supply(slot, self.tube.input_collection.get(name, inputs))
-            except (KeyError, InputMissingError):
-                missing.add(slot)
-        return frozenset(missing)
+                self._values.block.supply(slot, self.tube.input_collection.get(name, inputs))
+            except KeyError:
+                complete = False
+        return complete
 
     def _native_driver(self) -> EpochDriver:
-        core = self.tube.scheduler._core  # noqa: SLF001 (of our IndexedScheduler)
+        core: Any = self._scheduler.core
         if self._driver is None or self._driven is not core:
             from noob_fast import EpochDriver  # noqa: PLC0415 (only where it is installed)
 
@@ -158,33 +171,34 @@ class CompiledRunner(SynchronousRunner):
             self._driven = core
         return self._driver
 
-    def _drive(self, epoch: Epoch, special: Any, missing: frozenset[int]) -> bool:
+    def _drive_in_python(
+        self, epoch: Epoch, special: Callable[[str, Epoch], None], *, plainly: bool
+    ) -> None:
         """The loop of `noob_fast.EpochDriver` in Python, which also serves callbacks.
 
-        Returns:
-            False if the epoch is active but nothing in it will ever be ready.
+        Args:
+            epoch: the root epoch to run.
+            special: runs a node as NOOB does.
+            plainly: whether plain nodes are called here, and not by `special` too.
         """
-        scheduler: Any = self.tube.scheduler
-        core = scheduler.core
+        core = self._scheduler.core
         steps = self._plan.steps
         while core.is_active_at(epoch):
             ready = core.get_ready_at(epoch)
             if not ready:
-                return False
+                return
             for at, node_id in ready:
                 step = steps.get(node_id)
-                if step is not None and step.plain and at == epoch and not missing:
+                if step is not None and step.plain and at == epoch and plainly:
                     self._run_step(step, epoch, core)
                 elif node_id in ("input", "assets"):
                     core.done(at, node_id)
                 else:
                     special(node_id, at)
-        return True
 
-    def _run_step(self, step: Step, epoch: Epoch, core: Any) -> None:
+    def _run_step(self, step: Step, epoch: Epoch, core: FastScheduler) -> None:
         """Call a plain node, and note what it returned."""
-        store: Any = self.store
-        block = store.block
+        block = self._values.block
         no_event = MetaSignal.NoEvent
         args = [
             value
@@ -213,15 +227,12 @@ class CompiledRunner(SynchronousRunner):
             ]
         )
 
-    def _describe_stall(self, epoch: Epoch) -> str:
-        scheduler: Any = self.tube.scheduler
-        out = scheduler.core.get_epoch_state(epoch)["out"]
-        awaited = sorted(".".join(item) for item in out if isinstance(item, tuple))
-        silent = sorted(item for item in out if isinstance(item, str))
-        what = ", ".join(awaited[:5]) or ", ".join(silent[:5]) or "nothing that can be named"
-        return (
-            f"Epoch {epoch} cannot end: awaited, but never emitted: {what}. A node must emit a "
-            "value (or MetaSignal.NoEvent) for each of its signals."
+    def _raise_stalled(self, epoch: Epoch) -> None:
+        out = self._scheduler.core.get_epoch_state(epoch)["out"]
+        awaited = sorted(item if isinstance(item, str) else ".".join(item) for item in out)
+        raise StalledEpochError(
+            f"Epoch {epoch} cannot end: awaited, but never emitted: {', '.join(awaited[:5])}. A "
+            "node must emit a value (or MetaSignal.NoEvent) for each of its signals."
         )
 
 

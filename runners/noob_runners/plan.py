@@ -1,10 +1,12 @@
-"""A tube compiled once: for each node where its inputs come from and where its outputs go, as
-numbers of slots in the block of an epoch's values, and whether calling it is all there is to it."""
+"""A tube compiled once.
+
+For each node: where its inputs come from and where its outputs go, as numbers of slots in the block
+of an epoch's values, and whether calling it is all there is to it.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from noob.node.base import _INJECTION_MAP, WrapClassNode, WrapFuncNode
 from noob.utils import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from noob import Tube
     from noob.edge import Edge
     from noob.node import Node
@@ -154,11 +158,14 @@ class Plan:
 
 
 def _function(node: Node) -> Callable[..., Any]:
-    """What a node will call. (NOOB remembers what it finds in `process` the first time it looks;
-    before `init` that is not yet what a wrapped class calls, so it must not be made to look.)"""
+    """What a node will call.
+
+    NOOB remembers what it finds in `process` the first time it looks. Before `init` that is not yet
+    what a wrapped class calls, so it must not be made to look.
+    """
     if isinstance(node, WrapClassNode):
         function = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
-        return _nothing if inspect.isgeneratorfunction(function) else function  # type: ignore[no-any-return] # any callable
+        return _nothing if inspect.isgeneratorfunction(function) else function
     if isinstance(node, WrapFuncNode) and not inspect.isgeneratorfunction(node.fn):
         return node.fn
     return node.process

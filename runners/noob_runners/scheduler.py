@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from noob.scheduler import Scheduler
 
 from noob_runners.components import FastScheduler
 
 if TYPE_CHECKING:
-    from noob.types import Epoch
+    from noob import Epoch
 
 __all__ = ["IndexedScheduler"]
 
@@ -20,7 +20,7 @@ class IndexedScheduler(Scheduler):
     @property
     def core(self) -> FastScheduler:
         """The component that knows what runs when. Enabling or disabling a node replaces it."""
-        return self._core
+        return cast("FastScheduler", self._core)
 
     @classmethod
     def replacing(cls, scheduler: Scheduler) -> IndexedScheduler | None:
@@ -39,10 +39,10 @@ class IndexedScheduler(Scheduler):
         Raises:
             SchedulerExhaustedError: no node can run again.
         """
-        return self._core.begin()
+        return self.core.begin()
 
     def _rebuild_core(self) -> None:
-        self._core: FastScheduler = FastScheduler(
+        self._core = FastScheduler(  # type: ignore[assignment] # the same interface
             [(id_, bool(spec.enabled), spec.stateful) for id_, spec in self.nodes.items()],
             [
                 (e.source_node, e.source_signal, e.target_node, str(e.target_slot), e.required)

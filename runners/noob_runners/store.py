@@ -10,9 +10,9 @@ from noob.store import EventStore, _make_event_dict
 from noob_runners.components import ValueBlock
 
 if TYPE_CHECKING:
+    from noob import Epoch
     from noob.event import Event
     from noob.store import EventDict
-    from noob.types import Epoch
 
     from noob_runners.plan import Plan
 
@@ -51,7 +51,7 @@ class PlanStore(EventStore):
         self._epoch = epoch
 
     @property
-    def events(self) -> EventDict:  # type: ignore[override] # NOOB's is a field
+    def events(self) -> EventDict:
         """All events, by epoch, node and signal."""
         self._flush()
         return self._eager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from noob import SynchronousRunner, Tube
 
-from noob_runners import CompiledRunner, IndexedTube
+from noob_runners import CompiledRunner, IndexedTube, components
+from noob_runners.components import block_py, scheduler_py
 from noob_runners.testing import RunnerContract
 
 
 class TestCompiledRunner(RunnerContract):
-    """On the tube that it is made for."""
+    """On the tube that it is made for, with the components that are installed."""
 
     @pytest.fixture
     def runner_class(self) -> type[CompiledRunner]:
@@ -19,6 +20,16 @@ class TestCompiledRunner(RunnerContract):
     @pytest.fixture
     def tube_class(self) -> type[Tube]:
         return IndexedTube
+
+
+class TestCompiledRunnerOnTwins(TestCompiledRunner):
+    """With the components in Python."""
+
+    @pytest.fixture(autouse=True)
+    def _twins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(components, "NATIVE", False)
+        monkeypatch.setattr("noob_runners.scheduler.FastScheduler", scheduler_py.FastScheduler)
+        monkeypatch.setattr("noob_runners.store.ValueBlock", block_py.ValueBlock)
 
 
 class TestCompiledRunnerOnStockTube(RunnerContract):

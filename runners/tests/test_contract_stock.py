@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from noob import Epoch, MetaSignal, SynchronousRunner, Tube
 from noob.asset import AssetScope
 from noob.event import EventMaker
+
 from noob_runners import testing
 from noob_runners.testing import (
     Case,

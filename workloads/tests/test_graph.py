@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from noob_workloads import CyclicGraphError, Graph, InvalidGraphError, Workload
 from noob_workloads import graph as module
 from noob_workloads.graph import in_dependency_order

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from noob_workloads import KERNELS, kernels
 
 DIGESTS = st.integers(0, 2**64 - 1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from noob_workloads import PATTERNS, InvalidWorkloadError, Workload
 from noob_workloads.workflows import RECIPES
 

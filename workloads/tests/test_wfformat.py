@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from noob_workloads import CyclicGraphError, Graph, InvalidWfFormatError, from_wfformat
 
 DATA = Path(__file__).parent / "data"

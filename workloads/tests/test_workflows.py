@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from noob_workloads import InvalidWorkloadError, MissingExtraError, Workload
 from noob_workloads.workflows import RECIPES, generate
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from noob import SynchronousRunner, Tube
 from noob.cli.main import main
 from noob.yaml import yaml
+
 from noob_workloads import (
     KERNELS,
     PATTERNS,

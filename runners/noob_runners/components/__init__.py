@@ -1,5 +1,8 @@
-"""Which implementation of each component runs: the native one where `noob_fast` is installed, else
-its twin in Python. The environment variable `NOOB_FAST=0` forces the twins."""
+"""Which implementation of each component runs.
+
+The native one where `noob_fast` is installed, else its twin in Python. The environment variable
+`NOOB_FAST=0` forces the twins.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ from noob_core.exceptions import (
     EpochExistsError,
     NotAddedError,
 )
-from noob_runners.components.graph_py import DONE, PREVIOUS_EPOCH, RAN, Item, node_part
+
+from noob_runners.components.graph_py import DONE, PREVIOUS_EPOCH, RAN, Item, listed, node_part
 from noob_runners.components.sorter_py import Sorter
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ class Epochs:
             sorter = self._open(epoch)
         number = sorter.find(item)
         if number < 0:
-            raise NotAddedError(f"node(s) {[item]} were not added using add()")
+            raise NotAddedError(f"node(s) {listed([item])} were not added using add()")
         below = self.subepochs.get(epoch) if self.subepochs else None
         if below:
             if not sorter.flags[number] & DONE:

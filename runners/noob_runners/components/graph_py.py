@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 Item: TypeAlias = str | tuple[str, str]
 """A node's name, or a signal as (node, signal)."""
 
+
+def listed(items: Iterable[Item]) -> str:
+    """Items as noob_core lists them in its errors."""
+    texts = (
+        f'Node("{item}")' if isinstance(item, str) else f'Signal("{item[0]}", "{item[1]}")'
+        for item in items
+    )
+    return f"[{', '.join(texts)}]"
+
+
 Edge: TypeAlias = tuple[str, str, str, str, bool]
 """Source node, source signal, target node, target slot, required."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from noob_core import Epoch, SorterState
 from noob_core.exceptions import AlreadyDoneError, NotAddedError, SchedulerExhaustedError
+
 from noob_runners.components.epochs_py import Epochs
 from noob_runners.components.graph_py import (
     DONE,

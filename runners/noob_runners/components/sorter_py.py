@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from noob_core.exceptions import AlreadyDoneError
+
 from noob_runners.components.graph_py import (
     DONE,
     OUT,
@@ -22,6 +23,7 @@ from noob_runners.components.graph_py import (
     SIGNAL,
     Graph,
     Item,
+    listed,
 )
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ class Sorter:
         for item in items:
             if flags[item] & DONE:
                 culprits = [self._name(i) for i in items if flags[i] & DONE]
-                raise AlreadyDoneError(f"node(s) {culprits} were already marked done")
+                raise AlreadyDoneError(f"node(s) {listed(culprits)} were already marked done")
         for item in items:
             self._finish(item)
             flags[item] |= RAN

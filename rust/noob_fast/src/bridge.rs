@@ -83,7 +83,10 @@ impl FastScheduler {
             }
             path.push((node, index));
         }
-        let epoch = Epoch { root, path: path.into() };
+        let epoch = Epoch {
+            root,
+            path: path.into(),
+        };
         if !self.handles.contains_key(&epoch) {
             self.keep(epoch.clone(), given.clone().unbind());
         }
@@ -96,7 +99,11 @@ impl FastScheduler {
         let probe = self.epoch_type.bind(py).call1((0, vec![(name, 0)]))?;
         let mut at = 0;
         while at < self.openers.len()
-            && self.openers[at].1.bind(py).rich_compare(&probe, CompareOp::Lt)?.is_truthy()?
+            && self.openers[at]
+                .1
+                .bind(py)
+                .rich_compare(&probe, CompareOp::Lt)?
+                .is_truthy()?
         {
             at += 1;
         }
@@ -116,8 +123,11 @@ impl FastScheduler {
         if let Some(handle) = self.handles.get(epoch) {
             return Ok(handle.clone_ref(py));
         }
-        let path: Vec<(Py<PyString>, u32)> =
-            epoch.path.iter().map(|&(node, index)| (self.name(py, node), index)).collect();
+        let path: Vec<(Py<PyString>, u32)> = epoch
+            .path
+            .iter()
+            .map(|&(node, index)| (self.name(py, node), index))
+            .collect();
         let handle = self.epoch_type.bind(py).call1((epoch.root, path))?.unbind();
         self.keep(epoch.clone(), handle.clone_ref(py));
         Ok(handle)
@@ -131,8 +141,11 @@ impl FastScheduler {
     }
 
     fn forget(&mut self, ended: &[Epoch]) {
-        let roots: FxHashSet<u32> =
-            ended.iter().filter(|epoch| epoch.is_root()).map(|epoch| epoch.root).collect();
+        let roots: FxHashSet<u32> = ended
+            .iter()
+            .filter(|epoch| epoch.is_root())
+            .map(|epoch| epoch.root)
+            .collect();
         if !roots.is_empty() {
             self.handles.retain(|epoch, _| !roots.contains(&epoch.root));
             self.known.retain(|_, epoch| !roots.contains(&epoch.root));
@@ -189,8 +202,11 @@ impl FastScheduler {
 /// Tell `noob_core` the nodes' names in the order in which its own scheduler would have met them:
 /// its order of sub-epochs follows from it.
 fn introduce(py: Python<'_>, epoch_type: &Bound<'_, PyAny>, core: &Introduction) -> PyResult<()> {
-    let names: Vec<(&str, u32)> =
-        core.order.iter().map(|&item| (core.items.text(item), 0)).collect();
+    let names: Vec<(&str, u32)> = core
+        .order
+        .iter()
+        .map(|&item| (core.items.text(item), 0))
+        .collect();
     epoch_type.call1((0, PyList::new(py, names)?)).map(drop)
 }
 
@@ -203,8 +219,11 @@ struct Introduction<'a> {
 impl<'a> Introduction<'a> {
     fn new(items: &'a Items, nodes: &[Node], edges: &[Edge]) -> Self {
         let mut met: FxHashSet<Item> = FxHashSet::default();
-        let disabled: FxHashSet<Item> =
-            nodes.iter().filter(|node| !node.enabled).map(|node| node.item).collect();
+        let disabled: FxHashSet<Item> = nodes
+            .iter()
+            .filter(|node| !node.enabled)
+            .map(|node| node.item)
+            .collect();
         let connected = edges.iter().flat_map(|edge| {
             let source = (!disabled.contains(&edge.target)).then_some(edge.source);
             [Some(edge.target), source].into_iter().flatten()
@@ -230,7 +249,11 @@ impl FastScheduler {
         for node in nodes.try_iter()? {
             let (id, enabled, stateful): (PyBackedStr, bool, Option<bool>) = node?.extract()?;
             let item = items.intern_node(&id);
-            own.push(Node { item, enabled, stateful: stateful.unwrap_or(false) });
+            own.push(Node {
+                item,
+                enabled,
+                stateful: stateful.unwrap_or(false),
+            });
         }
         let mut dependencies = Vec::new();
         for edge in edges.try_iter()? {
@@ -252,7 +275,11 @@ impl FastScheduler {
             });
         }
         let epoch_type = py.import("noob_core")?.getattr("Epoch")?;
-        introduce(py, &epoch_type, &Introduction::new(&items, &own, &dependencies))?;
+        introduce(
+            py,
+            &epoch_type,
+            &Introduction::new(&items, &own, &dependencies),
+        )?;
         Ok(FastScheduler {
             core: Scheduler::new(items, &own, dependencies),
             epoch_type: epoch_type.unbind(),
@@ -296,7 +323,10 @@ impl FastScheduler {
     }
 
     fn first_active_epoch(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.core.first_active_epoch().map(|epoch| self.handle(py, &epoch)).transpose()
+        self.core
+            .first_active_epoch()
+            .map(|epoch| self.handle(py, &epoch))
+            .transpose()
     }
 
     fn sources_finished(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -357,7 +387,9 @@ impl FastScheduler {
     ) -> PyResult<Vec<Py<PyAny>>> {
         let item = self.item(node_id, signal)?;
         let ours = self.epoch(epoch)?;
-        let ended = self.core.expire(&ours, item, with_signals, unlock_optionals)?;
+        let ended = self
+            .core
+            .expire(&ours, item, with_signals, unlock_optionals)?;
         self.ended(epoch.py(), &ended)
     }
 
@@ -367,20 +399,24 @@ impl FastScheduler {
         self.ended(epoch.py(), &ended)
     }
 
-    fn update(
-        &mut self,
-        py: Python<'_>,
-        events: Vec<EventTuple<'_>>,
-    ) -> PyResult<Vec<Py<PyAny>>> {
+    fn update(&mut self, py: Python<'_>, events: Vec<EventTuple<'_>>) -> PyResult<Vec<Py<PyAny>>> {
         let mut ours = Vec::with_capacity(events.len());
         for (epoch, node_id, signal, no_event, exhausted) in events {
             let items = &self.core.items;
             let Some(node) = items.node(&node_id).filter(|&node| self.core.matters(node)) else {
                 continue;
             };
-            let signal = items.signal(node, &signal).filter(|&signal| self.core.matters(signal));
+            let signal = items
+                .signal(node, &signal)
+                .filter(|&signal| self.core.matters(signal));
             let epoch = self.epoch(&epoch)?;
-            ours.push(Event { epoch, node, signal, no_event, exhausted });
+            ours.push(Event {
+                epoch,
+                node,
+                signal,
+                no_event,
+                exhausted,
+            });
         }
         let ended = self.core.update(ours)?;
         self.ended(py, &ended)
@@ -400,23 +436,19 @@ impl FastScheduler {
 
     fn source_nodes(&mut self, py: Python<'_>) -> Vec<Py<PyString>> {
         let sources = self.core.source_nodes().to_vec();
-        sources.into_iter().map(|item| self.name(py, item)).collect()
+        sources
+            .into_iter()
+            .map(|item| self.name(py, item))
+            .collect()
     }
 
-    fn upstream_nodes<'py>(
-        &mut self,
-        py: Python<'py>,
-        node: &str,
-    ) -> PyResult<Bound<'py, PySet>> {
+    fn upstream_nodes<'py>(&mut self, py: Python<'py>, node: &str) -> PyResult<Bound<'py, PySet>> {
         let item = self.item(node, None)?;
         let upstream = self.core.upstream_nodes(item)?;
         self.labels(py, upstream)
     }
 
-    fn get_epoch_state<'py>(
-        &mut self,
-        epoch: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    fn get_epoch_state<'py>(&mut self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
         let py = epoch.py();
         let ours = self.epoch(epoch)?;
         let (graph, state) = self.core.epoch_state(&ours)?;
@@ -443,20 +475,27 @@ impl FastScheduler {
                 list.map(|&at| graph.items[at as usize]).collect()
             };
             record.set_item("successors", self.labels(py, around(&graph.successors))?)?;
-            record.set_item("predecessors", self.labels(py, around(&graph.predecessors))?)?;
+            record.set_item(
+                "predecessors",
+                self.labels(py, around(&graph.predecessors))?,
+            )?;
             let optionals = graph.optionals(&self.core.items);
-            let takes = optionals.predecessors.get(&item).cloned().unwrap_or_default();
+            let takes = optionals
+                .predecessors
+                .get(&item)
+                .cloned()
+                .unwrap_or_default();
             let frees = local.map_or_else(Vec::new, |at| optionals.of(at).to_vec());
             let optional = PyDict::new(py);
             for (signal, slot) in takes {
                 optional.set_item(self.label(py, signal)?, self.slot_label(py, slot)?)?;
             }
             record.set_item("optional_predecessors", optional)?;
-            let freed = PySet::empty(py)?;
+            let slots = PySet::empty(py)?;
             for slot in frees {
-                freed.add(self.slot_label(py, slot)?)?;
+                slots.add(self.slot_label(py, slot)?)?;
             }
-            record.set_item("optional_successors", freed)?;
+            record.set_item("optional_successors", slots)?;
             info.set_item(self.label(py, item)?, record)?;
         }
         result.set_item("info", info)?;
@@ -498,7 +537,14 @@ impl FastScheduler {
 
 #[pymodule]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add("BUILD", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+    m.add(
+        "BUILD",
+        if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        },
+    )?;
     m.add_class::<FastScheduler>()?;
     m.add_class::<ValueBlock>()?;
     m.add_class::<EpochDriver>()

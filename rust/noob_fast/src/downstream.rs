@@ -21,7 +21,10 @@ impl Downstream {
     fn index(&mut self, edges: &[Edge]) {
         if self.targets.is_empty() {
             for (edge, at) in edges.iter().zip(0..) {
-                self.targets.entry(edge.source).or_default().push(edge.target);
+                self.targets
+                    .entry(edge.source)
+                    .or_default()
+                    .push(edge.target);
                 self.incoming.entry(edge.target).or_default().push(at);
             }
         }
@@ -69,9 +72,13 @@ impl Downstream {
             }
         };
         let others = self.of(edges, opener, Some(node));
-        let exclusive: Arc<[Item]> =
-            ours.iter().copied().filter(|item| *item != node && !others.contains(item)).collect();
-        self.exclusive.insert((node, opener), Arc::clone(&exclusive));
+        let exclusive: Arc<[Item]> = ours
+            .iter()
+            .copied()
+            .filter(|item| *item != node && !others.contains(item))
+            .collect();
+        self.exclusive
+            .insert((node, opener), Arc::clone(&exclusive));
         exclusive
     }
 }

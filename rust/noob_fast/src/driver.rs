@@ -10,9 +10,7 @@ use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType,
-};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 use rustc_hash::FxHashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,7 +30,9 @@ impl ValueBlock {
             PyIndexError::new_err(format!("slot {slot} of a block of {size} values"))
         })?;
         let before = place.replace(value);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         self.stamps[slot] = now.as_secs_f64();
         self.order.push(slot as u32);
         Ok(before)
@@ -56,7 +56,9 @@ impl ValueBlock {
         let old = {
             let block = &mut *slf.borrow_mut();
             block.order.clear();
-            let fresh = std::iter::repeat_with(|| None).take(block.values.len()).collect();
+            let fresh = std::iter::repeat_with(|| None)
+                .take(block.values.len())
+                .collect();
             std::mem::replace(&mut block.values, fresh)
         };
         drop(old);
@@ -82,7 +84,9 @@ impl ValueBlock {
 
     fn get(&self, py: Python<'_>, slot: usize) -> PyResult<Py<PyAny>> {
         let value = self.values.get(slot).and_then(Option::as_ref);
-        value.map(|value| value.clone_ref(py)).ok_or_else(|| PyKeyError::new_err(slot))
+        value
+            .map(|value| value.clone_ref(py))
+            .ok_or_else(|| PyKeyError::new_err(slot))
     }
 
     fn stamp(&self, slot: usize) -> f64 {
@@ -95,7 +99,10 @@ impl ValueBlock {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.values.iter().flatten().try_for_each(|value| visit.call(value))
+        self.values
+            .iter()
+            .flatten()
+            .try_for_each(|value| visit.call(value))
     }
 
     fn __clear__(&mut self) {
@@ -186,10 +193,14 @@ impl EpochDriver {
         let first = if value.is_instance_of::<PyDict>() {
             value.clone()
         } else if let Ok(list) = value.cast_exact::<PyList>() {
-            let Ok(first) = list.get_item(0) else { return Ok(Kind::Plain) };
+            let Ok(first) = list.get_item(0) else {
+                return Ok(Kind::Plain);
+            };
             first
         } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-            let Ok(first) = tuple.get_item(0) else { return Ok(Kind::Plain) };
+            let Ok(first) = tuple.get_item(0) else {
+                return Ok(Kind::Plain);
+            };
             first
         } else if self.is_sequence(value)? {
             // Its length and its items are the type's own affair.
@@ -198,7 +209,12 @@ impl EpochDriver {
             return Ok(Kind::Plain);
         };
         let special = first.is_instance_of::<PyDict>()
-            && self.meanings.is_event.bind(value.py()).call1((first,))?.is_truthy()?;
+            && self
+                .meanings
+                .is_event
+                .bind(value.py())
+                .call1((first,))?
+                .is_truthy()?;
         Ok(if special { Kind::Special } else { Kind::Plain })
     }
 
@@ -207,9 +223,14 @@ impl EpochDriver {
         if let Some((_, known)) = self.sequences.get(&(kind.as_ptr() as usize)) {
             return Ok(*known);
         }
-        let is_sequence =
-            self.meanings.is_sequence.bind(value.py()).call1((value,))?.is_truthy()?;
-        self.sequences.insert(kind.as_ptr() as usize, (kind.unbind(), is_sequence));
+        let is_sequence = self
+            .meanings
+            .is_sequence
+            .bind(value.py())
+            .call1((value,))?
+            .is_truthy()?;
+        self.sequences
+            .insert(kind.as_ptr() as usize, (kind.unbind(), is_sequence));
         Ok(is_sequence)
     }
 }
@@ -232,7 +253,12 @@ fn call<'py>(
         };
         let positional = &step.positional;
         let args = if positional.iter().all(|&slot| input(slot).is_some()) {
-            PyTuple::new(py, positional.iter().map(|&slot| values[slot as usize].as_ref()))?
+            PyTuple::new(
+                py,
+                positional
+                    .iter()
+                    .map(|&slot| values[slot as usize].as_ref()),
+            )?
         } else {
             let there: Vec<_> = positional.iter().filter_map(|&slot| input(slot)).collect();
             PyTuple::new(py, there)?
@@ -254,7 +280,10 @@ fn call<'py>(
         (args, kwargs)
     };
     if step.late {
-        step.call.bind(py).getattr(process)?.call(args, kwargs.as_ref())
+        step.call
+            .bind(py)
+            .getattr(process)?
+            .call(args, kwargs.as_ref())
     } else {
         step.call.bind(py).call(args, kwargs.as_ref())
     }
@@ -289,7 +318,11 @@ impl EpochDriver {
             let signals: Box<[Option<Item>]> = step
                 .signals
                 .iter()
-                .map(|name| core.items.signal(node, name).filter(|&signal| core.matters(signal)))
+                .map(|name| {
+                    core.items
+                        .signal(node, name)
+                        .filter(|&signal| core.matters(signal))
+                })
                 .collect();
             own.push(Some(Step {
                 call: step.call,
@@ -306,7 +339,12 @@ impl EpochDriver {
             scheduler: scheduler.clone().unbind(),
             steps: own,
             by_item,
-            meanings: Meanings { no_event, exhausted, is_event, is_sequence },
+            meanings: Meanings {
+                no_event,
+                exhausted,
+                is_event,
+                is_sequence,
+            },
             sequences: FxHashMap::default(),
             process: PyString::intern(scheduler.py(), "process").unbind(),
         })
@@ -315,8 +353,8 @@ impl EpochDriver {
     /// Run a root epoch to its end.
     ///
     /// `special(node_id, epoch)` runs a node that is not plain, or not in the root epoch;
-    /// `emit(node_id, value)` takes note of a value that is not plain. False if the epoch is
-    /// active, but nothing in it will ever be ready.
+    /// `emit(node_id, value)` takes note of a value that is not plain. Returns when the epoch is
+    /// over, or nothing of it is ready any more.
     fn run(
         &mut self,
         py: Python<'_>,
@@ -324,7 +362,7 @@ impl EpochDriver {
         block: &Bound<'_, ValueBlock>,
         special: &Bound<'_, PyAny>,
         emit: &Bound<'_, PyAny>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<()> {
         let scheduler = self.scheduler.clone_ref(py).into_bound(py);
         let root = scheduler.borrow_mut().epoch(epoch)?;
         loop {
@@ -332,12 +370,12 @@ impl EpochDriver {
             let ready = {
                 let core = &mut scheduler.borrow_mut().core;
                 if !core.is_active_at(&root) {
-                    return Ok(true);
+                    return Ok(());
                 }
                 core.get_ready_at(&root)
             };
             if ready.is_empty() {
-                return Ok(false);
+                return Ok(());
             }
             for (at, node) in ready {
                 let step = self.by_item.get(node as usize).copied().unwrap_or(NO_STEP);
@@ -358,7 +396,10 @@ impl EpochDriver {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.scheduler)?;
-        self.steps.iter().flatten().try_for_each(|step| visit.call(&step.call))
+        self.steps
+            .iter()
+            .flatten()
+            .try_for_each(|step| visit.call(&step.call))
     }
 }
 
@@ -375,14 +416,18 @@ impl EpochDriver {
         block: &Bound<'_, ValueBlock>,
         emit: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let Some(step) = &self.steps[at] else { return Ok(()) };
+        let Some(step) = &self.steps[at] else {
+            return Ok(());
+        };
         let value = call(py, step, block, epoch, &self.meanings, &self.process)?;
         if step.signals.len() == 1 {
             let kind = self.kind(&value)?;
             if kind == Kind::Special {
                 return self.emit(py, scheduler, node, value, emit);
             }
-            let Some(step) = &self.steps[at] else { return Ok(()) };
+            let Some(step) = &self.steps[at] else {
+                return Ok(());
+            };
             let before = block.borrow_mut().put_value(step.first, value.unbind())?;
             drop(before);
             let core = &mut scheduler.borrow_mut().core;
@@ -405,14 +450,18 @@ impl EpochDriver {
         for value in &values {
             kinds.push(self.kind(value)?);
         }
-        let Some(step) = &self.steps[at] else { return Ok(()) };
+        let Some(step) = &self.steps[at] else {
+            return Ok(());
+        };
         let emitted = step.signals.len().min(values.len());
         if emitted == 0 || kinds[..emitted].contains(&Kind::Special) {
             return self.emit(py, scheduler, node, value, emit);
         }
         let mut events = Vec::with_capacity(emitted);
         for (at, value) in values.into_iter().take(emitted).enumerate() {
-            let before = block.borrow_mut().put_value(step.first + at, value.unbind())?;
+            let before = block
+                .borrow_mut()
+                .put_value(step.first + at, value.unbind())?;
             drop(before);
             events.push(event(root, node, step.signals[at], kinds[at]));
         }

@@ -15,7 +15,10 @@ pub struct Epoch {
 
 impl Epoch {
     pub fn root(root: u32) -> Self {
-        Epoch { root, path: Box::default() }
+        Epoch {
+            root,
+            path: Box::default(),
+        }
     }
 
     pub fn is_root(&self) -> bool {
@@ -28,9 +31,10 @@ impl Epoch {
 
     /// All that contain this one, the nearest first.
     pub fn parents(&self) -> impl Iterator<Item = Epoch> + '_ {
-        (0..self.path.len())
-            .rev()
-            .map(|depth| Epoch { root: self.root, path: self.path[..depth].into() })
+        (0..self.path.len()).rev().map(|depth| Epoch {
+            root: self.root,
+            path: self.path[..depth].into(),
+        })
     }
 
     pub fn parent(&self) -> Option<Epoch> {

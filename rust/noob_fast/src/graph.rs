@@ -4,7 +4,7 @@
 //! Numbers inside a graph are *local*: 0, 1, 2, … in the order in which noob_core would first
 //! meet the items, because some of its answers are given in that order.
 
-use crate::items::{FIRST_OWN, INPUT, ASSETS, Item, Items, PREVIOUS_EPOCH, Slot};
+use crate::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
 use crate::optional::Optionals;
 use crate::ready::ReadySet;
 use crate::sorter::{Sorter, generations};
@@ -161,7 +161,11 @@ impl Graph {
             local: vec![ABSENT; all.len()],
             waiting: Vec::with_capacity(nodes.len() * 2),
             ready: ReadySet::default(),
-            disabled: nodes.iter().filter(|node| !node.enabled).map(|node| node.item).collect(),
+            disabled: nodes
+                .iter()
+                .filter(|node| !node.enabled)
+                .map(|node| node.item)
+                .collect(),
             successors: Vec::with_capacity(edges.len() * 2),
             predecessors: Vec::with_capacity(edges.len() * 2),
             signals: Vec::with_capacity(nodes.len()),
@@ -183,7 +187,9 @@ impl Graph {
                 build.connect(signal, target);
             }
             if known_slots.insert(edge.slot) {
-                build.slots.push((build.local[edge.target as usize], edge.slot));
+                build
+                    .slots
+                    .push((build.local[edge.target as usize], edge.slot));
             }
         }
         let mut stateful = Vec::new();
@@ -208,9 +214,10 @@ impl Graph {
     /// The local number of an item, if the graph has it.
     pub fn local(&self, item: Item) -> Option<u32> {
         match &self.index {
-            Index::Dense(table) => {
-                table.get(item as usize).copied().filter(|&local| local != ABSENT)
-            }
+            Index::Dense(table) => table
+                .get(item as usize)
+                .copied()
+                .filter(|&local| local != ABSENT),
             Index::Sparse(table) => table.get(&item).copied(),
         }
     }
@@ -246,19 +253,23 @@ impl Graph {
         let mut first = Sorter::new(graph);
         first.done_if_there(PREVIOUS_EPOCH);
         let ready = first.get_ready();
-        if ready.iter().any(|&local| graph.items[local as usize] >= FIRST_OWN) {
+        if ready
+            .iter()
+            .any(|&local| graph.items[local as usize] >= FIRST_OWN)
+        {
             return false;
         }
         let groups = generations(graph, all);
-        groups.is_empty()
-            || (groups.len() == 1 && groups[0].iter().all(|&item| item < FIRST_OWN))
+        groups.is_empty() || (groups.len() == 1 && groups[0].iter().all(|&item| item < FIRST_OWN))
     }
 
     pub fn has_cycle(&self) -> bool {
-        let mut left: Vec<u32> =
-            (0..self.len() as u32).map(|at| self.predecessors.of(at).len() as u32).collect();
-        let mut free: Vec<u32> =
-            (0..self.len() as u32).filter(|&at| left[at as usize] == 0).collect();
+        let mut left: Vec<u32> = (0..self.len() as u32)
+            .map(|at| self.predecessors.of(at).len() as u32)
+            .collect();
+        let mut free: Vec<u32> = (0..self.len() as u32)
+            .filter(|&at| left[at as usize] == 0)
+            .collect();
         let mut seen = 0;
         while let Some(at) = free.pop() {
             seen += 1;
@@ -283,7 +294,11 @@ impl Builder<'_> {
         };
         let graph = Arc::new(Graph {
             index,
-            is_signal: self.items.iter().map(|&item| self.all.is_signal(item)).collect(),
+            is_signal: self
+                .items
+                .iter()
+                .map(|&item| self.all.is_signal(item))
+                .collect(),
             successors: Lists::new(count, &self.successors),
             predecessors: Lists::new(count, &self.predecessors),
             signals: Lists::new(count, &self.signals),

@@ -51,8 +51,16 @@ impl Default for Items {
         };
         let meta = items.name("meta");
         let previous = items.name("previous_epoch");
-        items.entries.push(Entry { owner: META, name: previous, is_signal: true });
-        items.entries.push(Entry { owner: META, name: meta, is_signal: false });
+        items.entries.push(Entry {
+            owner: META,
+            name: previous,
+            is_signal: true,
+        });
+        items.entries.push(Entry {
+            owner: META,
+            name: meta,
+            is_signal: false,
+        });
         items.nodes.insert(meta, META);
         items.signals.insert((META, previous), PREVIOUS_EPOCH);
         for name in ["tube", "input", "assets"] {
@@ -79,7 +87,11 @@ impl Items {
             return known;
         }
         let item = self.entries.len() as Item;
-        self.entries.push(Entry { owner: item, name, is_signal: false });
+        self.entries.push(Entry {
+            owner: item,
+            name,
+            is_signal: false,
+        });
         self.nodes.insert(name, item);
         item
     }
@@ -90,7 +102,11 @@ impl Items {
             return known;
         }
         let item = self.entries.len() as Item;
-        self.entries.push(Entry { owner: node, name, is_signal: true });
+        self.entries.push(Entry {
+            owner: node,
+            name,
+            is_signal: true,
+        });
         self.signals.insert((node, name), item);
         item
     }
@@ -107,7 +123,10 @@ impl Items {
     }
 
     pub fn node(&self, id: &str) -> Option<Item> {
-        self.by_name.get(id).and_then(|name| self.nodes.get(name)).copied()
+        self.by_name
+            .get(id)
+            .and_then(|name| self.nodes.get(name))
+            .copied()
     }
 
     pub fn signal(&self, node: Item, signal: &str) -> Option<Item> {
@@ -147,7 +166,11 @@ impl Items {
             .iter()
             .map(|&item| {
                 if self.is_signal(item) {
-                    format!("Signal({:?}, {:?})", self.text(self.owner(item)), self.text(item))
+                    format!(
+                        "Signal({:?}, {:?})",
+                        self.text(self.owner(item)),
+                        self.text(item)
+                    )
                 } else {
                     format!("Node({:?})", self.text(item))
                 }

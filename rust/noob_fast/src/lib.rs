@@ -10,6 +10,7 @@ pub mod scheduler;
 
 mod downstream;
 mod optional;
+mod progress;
 mod ready;
 mod sorter;
 

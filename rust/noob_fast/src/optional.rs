@@ -32,7 +32,10 @@ impl Optionals {
         } else {
             replay(graph, all)
         };
-        Optionals { slots, predecessors }
+        Optionals {
+            slots,
+            predecessors,
+        }
     }
 
     /// The slots that the expiry of an item frees, in order.
@@ -54,7 +57,10 @@ fn optional_predecessors(graph: &Graph) -> FxHashMap<Item, Vec<(Item, Slot)>> {
             known.retain(|&(signal, _)| signal != edge.signal);
         }
         if !edge.required {
-            optional.entry(edge.target).or_default().push((edge.signal, edge.slot));
+            optional
+                .entry(edge.target)
+                .or_default()
+                .push((edge.signal, edge.slot));
         }
     }
     for &node in &graph.stateful {
@@ -95,7 +101,9 @@ fn direct(
     }
     let mut freed: FxHashMap<u32, Arc<[Slot]>> = FxHashMap::default();
     for edge in graph.edges.iter().rev() {
-        let Some(signal) = graph.local(edge.signal) else { continue };
+        let Some(signal) = graph.local(edge.signal) else {
+            continue;
+        };
         if !edge.required {
             merge(&mut freed, signal, &Arc::from([edge.slot]), &rank);
         } else if !optional.contains_key(&edge.target)
@@ -150,11 +158,7 @@ fn merge(
 }
 
 /// The optional slots below a node, stopping at each way's first.
-fn walk_down(
-    graph: &Graph,
-    optional: &FxHashMap<Item, Vec<(Item, Slot)>>,
-    node: u32,
-) -> Set<Slot> {
+fn walk_down(graph: &Graph, optional: &FxHashMap<Item, Vec<(Item, Slot)>>, node: u32) -> Set<Slot> {
     let mut visit: Set<u32> = graph.successors.of(node).iter().copied().collect();
     let mut seen: Set<u32> = Set::default();
     let mut found: Set<Slot> = Set::default();
@@ -164,7 +168,9 @@ fn walk_down(
                 .then(|| optional.get(&graph.items[next as usize]))
                 .flatten()
                 .and_then(|takes| {
-                    takes.iter().find(|&&(signal, _)| signal == graph.items[current as usize])
+                    takes
+                        .iter()
+                        .find(|&&(signal, _)| signal == graph.items[current as usize])
                 });
             if let Some(&(_, slot)) = taken {
                 found.insert(slot);
@@ -197,7 +203,10 @@ struct Replay<'a> {
 }
 
 fn replay(graph: &Graph, all: &Items) -> FxHashMap<u32, Arc<[Slot]>> {
-    let mut replay = Replay { all, records: FxHashMap::default() };
+    let mut replay = Replay {
+        all,
+        records: FxHashMap::default(),
+    };
     for edge in &graph.edges {
         replay.connect(edge.signal, edge.target);
         if edge.signal != PREVIOUS_EPOCH {
@@ -214,16 +223,18 @@ fn replay(graph: &Graph, all: &Items) -> FxHashMap<u32, Arc<[Slot]>> {
         .records
         .into_iter()
         .filter(|(_, record)| !record.freed.is_empty())
-        .filter_map(|(item, record)| {
-            Some((graph.local(item)?, record.freed.into_iter().collect()))
-        })
+        .filter_map(|(item, record)| Some((graph.local(item)?, record.freed.into_iter().collect())))
         .collect()
 }
 
 impl Replay<'_> {
     fn connect(&mut self, from: Item, to: Item) {
         self.records.entry(from).or_default().successors.insert(to);
-        self.records.entry(to).or_default().predecessors.insert(from);
+        self.records
+            .entry(to)
+            .or_default()
+            .predecessors
+            .insert(from);
     }
 
     fn update(&mut self, node: Item, signal: Item, slot: Option<Slot>, required: bool) {

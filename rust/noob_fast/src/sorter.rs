@@ -55,7 +55,10 @@ impl Sorter {
 
     /// Whether all of `sources` are done; what was found done once is not asked again.
     pub fn all_done(&mut self, sources: &[Item]) -> bool {
-        while sources.get(self.sources_done).is_some_and(|&item| self.is_done(item)) {
+        while sources
+            .get(self.sources_done)
+            .is_some_and(|&item| self.is_done(item))
+        {
             self.sources_done += 1;
         }
         self.sources_done == sources.len()
@@ -81,7 +84,9 @@ impl Sorter {
     }
 
     pub fn is_ready(&self, item: Item) -> bool {
-        self.graph.local(item).is_some_and(|local| self.ready.contains(local))
+        self.graph
+            .local(item)
+            .is_some_and(|local| self.ready.contains(local))
     }
 
     pub fn has_ready(&self) -> bool {
@@ -101,8 +106,11 @@ impl Sorter {
     /// Take all nodes that are ready, in order; they and their signals are out from now on.
     pub fn get_ready(&mut self) -> Vec<u32> {
         let graph = Arc::clone(&self.graph);
-        let nodes: Vec<u32> =
-            self.ready.iter().filter(|&local| !graph.is_signal[local as usize]).collect();
+        let nodes: Vec<u32> = self
+            .ready
+            .iter()
+            .filter(|&local| !graph.is_signal[local as usize])
+            .collect();
         let only_nodes = self.ready.len() == nodes.len();
         if only_nodes {
             self.ready.clear();
@@ -189,7 +197,9 @@ impl Sorter {
         let graph = Arc::clone(&self.graph);
         for &slot in graph.optionals(all).of(expired) {
             let item = all.slot_owner(slot);
-            let Some(node) = graph.local(item) else { continue };
+            let Some(node) = graph.local(item) else {
+                continue;
+            };
             if self.freed.insert(slot) {
                 self.waiting[node as usize] -= 1;
             }
@@ -204,11 +214,19 @@ impl Sorter {
     /// # Errors
     /// [`Error::AlreadyDone`], [`Error::NotAdded`]; then nothing has changed.
     pub fn done(&mut self, all: &Items, items: &[Item]) -> Result<()> {
-        let done: Vec<Item> = items.iter().copied().filter(|&item| self.is_done(item)).collect();
+        let done: Vec<Item> = items
+            .iter()
+            .copied()
+            .filter(|&item| self.is_done(item))
+            .collect();
         if !done.is_empty() {
             return Err(already_done(all, &done));
         }
-        let unknown: Vec<Item> = items.iter().copied().filter(|&item| !self.knows(item)).collect();
+        let unknown: Vec<Item> = items
+            .iter()
+            .copied()
+            .filter(|&item| !self.knows(item))
+            .collect();
         if !unknown.is_empty() {
             let text = format!("node(s) {} were not added using add()", all.list(&unknown));
             return Err(Error::NotAdded(text));
@@ -313,7 +331,10 @@ impl Sorter {
             ..SorterState::default()
         };
         let known = (0..self.graph.len()).map(|at| (self.graph.items[at], self.flags[at], true));
-        let foreign = self.foreign.iter().map(|(&item, it)| (item, it.flags, it.added));
+        let foreign = self
+            .foreign
+            .iter()
+            .map(|(&item, it)| (item, it.flags, it.added));
         for (item, flags, added) in known.chain(foreign) {
             let ready = self.is_ready(item);
             let groups = [
@@ -332,7 +353,12 @@ impl Sorter {
                 }
             }
             if added {
-                state.known.push((item, self.graph.local(item).map_or(0, |at| self.waiting[at as usize])));
+                state.known.push((
+                    item,
+                    self.graph
+                        .local(item)
+                        .map_or(0, |at| self.waiting[at as usize]),
+                ));
             }
         }
         state
@@ -341,7 +367,10 @@ impl Sorter {
 
 /// The error that noob_core raises, in its words.
 pub fn already_done(all: &Items, items: &[Item]) -> Error {
-    Error::AlreadyDone(format!("node(s) {} were already marked done", all.list(items)))
+    Error::AlreadyDone(format!(
+        "node(s) {} were already marked done",
+        all.list(items)
+    ))
 }
 
 /// See [`Sorter::state`].
@@ -373,7 +402,12 @@ pub fn generations(graph: &Arc<Graph>, all: &Items) -> Vec<Vec<Item>> {
             .chain(nodes.iter().flat_map(|&node| graph.signals.of(node)))
             .map(|&local| graph.items[local as usize])
             .collect();
-        groups.push(nodes.iter().map(|&local| graph.items[local as usize]).collect());
+        groups.push(
+            nodes
+                .iter()
+                .map(|&local| graph.items[local as usize])
+                .collect(),
+        );
         if sorter.done(all, &out).is_err() || (out.is_empty() && sorter.is_active()) {
             break;
         }

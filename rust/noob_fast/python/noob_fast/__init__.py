@@ -1,4 +1,4 @@
-"""Native components for NOOB runners, in Rust. `noob_runners` uses them where they are installed."""
+"""Native components for NOOB runners, in Rust: used by `noob_runners` where they are installed."""
 
 from noob_fast._native import BUILD, EpochDriver, FastScheduler, ValueBlock
 

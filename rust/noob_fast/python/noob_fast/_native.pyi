@@ -4,12 +4,9 @@ from typing import Any, Final, final
 from noob_core import Epoch, SorterState
 
 BUILD: Final[str]
-"""How the extension was compiled: `release` or `debug`."""
 
 @final
 class FastScheduler:
-    """`noob_core.Scheduler` with the same answers, in time linear in nodes and edges."""
-
     def __new__(
         cls,
         nodes: Iterable[tuple[str, bool, bool | None]],
@@ -58,8 +55,6 @@ class FastScheduler:
 
 @final
 class ValueBlock:
-    """What one epoch's nodes emitted, by slot: value, time (s since 1970), order."""
-
     def __new__(cls, size: int) -> ValueBlock: ...
     def clear(self) -> None: ...
     def put(self, slot: int, value: Any) -> None: ...
@@ -71,8 +66,6 @@ class ValueBlock:
 
 @final
 class EpochDriver:
-    """Runs the plain steps of a plan on a native scheduler."""
-
     def __new__(
         cls,
         scheduler: FastScheduler,
@@ -88,4 +81,4 @@ class EpochDriver:
         block: ValueBlock,
         special: Callable[[str, Epoch], object],
         emit: Callable[[str, Any], object],
-    ) -> bool: ...
+    ) -> None: ...

@@ -60,6 +60,7 @@ class Epochs:
         Raises:
             EpochExistsError: if it is in progress.
             EpochCompletedError: if it has been completed.
+            ValueError: if it is a sub-epoch of one in which nothing can run.
         """
         if epoch is None:
             epoch = Epoch(self._next)
@@ -123,9 +124,9 @@ class Epochs:
         """
         sorter = self.sorters.get(epoch)
         if sorter is None:
-            if self.completed(epoch):
+            sorter = None if self.completed(epoch) else self._open(epoch)
+            if sorter is None:
                 return []
-            sorter = self._open(epoch)
         sorter.expire([sorter.locate(item)], unlock_optionals=unlock_optionals)
         ended: list[Epoch] = []
 
@@ -202,6 +203,7 @@ class Epochs:
             self.log.remove(heappop(self._log_order))
         for over in (epoch, *self.subepochs.pop(epoch, ())):
             self.sorters.pop(over, None)
+            self.subepochs.pop(over, None)
             self._busy.pop(over, None)
 
     def _record(self, root: int) -> None:
@@ -224,15 +226,10 @@ class Epochs:
                 return True
         return False
 
-    def _open(self, epoch: Epoch) -> Sorter:
+    def _open(self, epoch: Epoch) -> Sorter | None:
+        """Add an epoch; None if it has nothing to run, and so is completed at once."""
         self.add(epoch)
-        return self._opened(epoch)
-
-    def _opened(self, epoch: Epoch) -> Sorter:
-        sorter = self.sorters.get(epoch)
-        if sorter is None:
-            raise EpochCompletedError(f"Epoch {epoch} has nothing to run and is completed")
-        return sorter
+        return self.sorters.get(epoch)
 
     def _create(self, epoch: Epoch) -> None:
         if not epoch.is_root:
@@ -252,7 +249,9 @@ class Epochs:
         graph = self.templates.below(node)
         if parents[0] not in self.sorters:
             self._create(parents[0])
-        above = self._opened(parents[0])
+        above = self.sorters.get(parents[0])
+        if above is None:
+            raise ValueError(f"Epoch {parents[0]} cannot have sub-epochs: nothing runs in it")
         sorter = Sorter(graph, parents, node)
         sorter.inherit(above)
         was_done = above.has(node, DONE)
@@ -266,9 +265,10 @@ class Epochs:
         """Complete an item; return whether the epoch has nothing left, and is to be ended."""
         sorter = self.sorters.get(epoch)
         if sorter is None:
-            if self.completed(epoch) or self.templates.exhausted:
+            over = self.completed(epoch) or self.templates.exhausted
+            sorter = None if over else self._open(epoch)
+            if sorter is None:
                 return False
-            sorter = self._open(epoch)
         number = sorter.find(item)
         if number < 0:
             raise NotAddedError(f"node(s) {listed([item])} were not added using add()")

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 Item: TypeAlias = str | tuple[str, str]
 """A node's name, or a signal as (node, signal)."""
 
-
-def listed(items: Iterable[Item]) -> str:
-    """Items as noob_core lists them in its errors."""
-    texts = (
-        f'Node("{item}")' if isinstance(item, str) else f'Signal("{item[0]}", "{item[1]}")'
-        for item in items
-    )
-    return f"[{', '.join(texts)}]"
-
-
 Edge: TypeAlias = tuple[str, str, str, str, bool]
 """Source node, source signal, target node, target slot, required."""
 
@@ -293,3 +283,12 @@ class _Ready:
 def node_part(item: Item) -> str:
     """The name of a node, or of the node that emits a signal."""
     return item if isinstance(item, str) else item[0]
+
+
+def listed(items: Iterable[Item]) -> str:
+    """Items as noob_core lists them in its errors."""
+    texts = (
+        f'Node("{item}")' if isinstance(item, str) else f'Signal("{item[0]}", "{item[1]}")'
+        for item in items
+    )
+    return f"[{', '.join(texts)}]"

@@ -3,10 +3,11 @@
 It has the interface of `noob_core.Scheduler` and gives the same answers in the same order, but is
 constructed in time linear in nodes and edges, and an epoch costs the copy of two arrays. What it
 does otherwise, on purpose: a name that this scheduler was not given raises `NotAddedError`, where
-noob_core panics, or answers by what other schedulers of the process have been given; an epoch that
-has nothing to run raises `EpochCompletedError` where noob_core panics over it; a graph of any
-depth, and any number of epochs that end at once, are handled without recursion; epochs may be given
-as integers everywhere; messages name items as Python writes them. This module is the outer face:
+noob_core panics, or answers by what other schedulers of the process have been given; an epoch in
+which nothing can run is completed as it is added, and a sub-epoch of it refused with a `ValueError`,
+where noob_core panics; a graph of any depth, and any number of epochs that end at once, are handled
+without recursion; `subepochs` forgets the inner ones too when a root epoch ends; epochs may be given
+as integers everywhere, and one out of range is an `OverflowError`. This module is the outer face:
 names and numbers in, names and epochs out.
 """
 
@@ -98,6 +99,7 @@ class FastScheduler:
         Raises:
             EpochExistsError: if it is active.
             EpochCompletedError: if it has been completed.
+            ValueError: if it is a sub-epoch of one in which nothing can run.
         """
         return self._epochs.add(_epoch(epoch))
 
@@ -283,12 +285,7 @@ class FastScheduler:
 
 
 def _epoch(epoch: Epoch | int) -> Epoch:
-    if isinstance(epoch, Epoch):
-        return epoch
-    try:
-        return Epoch(epoch)
-    except OverflowError as error:
-        raise TypeError(f"{epoch!r} is not an epoch: it must fit 32 bits, unsigned") from error
+    return epoch if isinstance(epoch, Epoch) else Epoch(epoch)
 
 
 def _in_order_of_use(nodes: Mapping[str, Flags], edges: Sequence[Edge]) -> dict[str, None]:

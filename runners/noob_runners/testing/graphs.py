@@ -29,6 +29,9 @@ Use: TypeAlias = Generator[Call, Any, None]
 _ROOTS = 4
 """Root epochs that `misuse` speaks of, and that `use` lets run at once."""
 
+_DEPTH = 3
+"""The greatest length of an epoch, its root counted."""
+
 
 @dataclass(frozen=True)
 class SchedulerGraph:
@@ -66,13 +69,15 @@ def scheduler_graphs(
         cyclic: whether edges may also lead backwards.
     """
     return st.builds(
-        _graph, st.randoms(use_true_random=False), st.integers(1, max_nodes), st.just(cyclic)
+        _graph, st.randoms(use_true_random=False), st.integers(1, max_nodes), cyclic=st.just(cyclic)
     )
 
 
 def large_scheduler_graphs(nodes: int) -> st.SearchStrategy[SchedulerGraph]:
     """The same with exactly so many nodes, from a seed: quick to draw, but not to be shrunk."""
-    return st.builds(_graph, st.randoms(use_true_random=True), st.just(nodes), st.just(False))  # noqa: FBT003  # cyclic
+    return st.builds(
+        _graph, st.randoms(use_true_random=True), st.just(nodes), cyclic=st.just(value=False)
+    )
 
 
 def misuse(graph: SchedulerGraph, random: Random, calls: int) -> Use:
@@ -84,15 +89,15 @@ def misuse(graph: SchedulerGraph, random: Random, calls: int) -> Use:
     signals = graph.signals()
     names = list(signals)
     roots, depth = random.choice([(_ROOTS, 0.3), (1, 0.3), (1, 0)])
-    openers = random.sample(names, min(len(names), 2)) if random.random() < 0.5 else names
-    narrow = random.random() < 0.6
+    openers = random.sample(names, min(len(names), 2)) if _chance(random, 0.5) else names
+    narrow = _chance(random, 0.6)
     for _ in range(calls):
         node = random.choice(names)
         signal = random.choice([None, *signals[node]])
         epoch = Epoch(random.randrange(roots))
-        while len(epoch) < 4 and random.random() < depth:
+        while len(epoch) <= _DEPTH and _chance(random, depth):
             epoch /= (random.choice(openers), random.randrange(2))
-        flags = [random.random() < 0.5 for _ in range(2)]
+        flags = [_chance(random, 0.5) for _ in range(2)]
         events = _any_events(signals, epoch, random)
         common: list[Call] = [
             ("get_ready_at", (epoch,)),
@@ -117,52 +122,38 @@ def misuse(graph: SchedulerGraph, random: Random, calls: int) -> Use:
 def use(graph: SchedulerGraph, random: Random, calls: int) -> Use:
     """Run some epochs, interleaved, until all is done or so many calls have been made."""
     signals = graph.signals()
-    chance = random.choice
-    mappers = {name for name in signals if random.random() < chance([0, 0, 0.2])}
-    missing, exhaustion = chance([0, 0.1, 0.4]), chance([0, 0, 0.05])
+    mapping = random.choice([0, 0, 0.2])
+    mappers = {name for name in signals if _chance(random, mapping)}
+    missing, exhaustion = random.choice([0, 0.1, 0.4]), random.choice([0, 0, 0.05])
     held: list[tuple[Epoch, str]] = []
     for turn in range(calls):
-        if turn < _ROOTS and (turn == 0 or random.random() < 0.4):
+        if turn < _ROOTS and (turn == 0 or _chance(random, 0.4)):
             yield "add_epoch", ()
         epoch = yield "first_active_epoch", ()
-        everywhere = epoch is None or random.random() < 0.3
+        everywhere = epoch is None or _chance(random, 0.3)
         held += (yield ("get_ready", ()) if everywhere else ("get_ready_at", (epoch,))) or []
         if not held:
             if epoch is None:
                 return
             continue
-        if random.random() < 0.3:
+        if _chance(random, 0.3):
             random.shuffle(held)
         size = random.choice([1, 3, len(held)])
         batch, held = held[:size], held[size:]
         events: list[Event] = []
         for at, node in batch:
-            maps = node in mappers and len(at) < 3
-            events += _answer(
-                at, node, signals[node] or ["value"], random, maps, missing, exhaustion
-            )
+            emitted = signals[node] or ["value"]
+            if _chance(random, exhaustion):
+                events += [(at, node, signal, False, True) for signal in emitted]
+            elif node in mappers and len(at) < _DEPTH and not _chance(random, missing):
+                below = at.make_subepochs(node, random.randint(1, 3))
+                events += [(inner, node, emitted[0], False, False) for inner in below]
+                events += [(at, node, signal, False, False) for signal in emitted[1:]]
+            else:
+                gathers = len(at) > 1 and _chance(random, 0.1)
+                outer = at.parents[0] if gathers else at
+                events += [(outer, node, s, _chance(random, missing), False) for s in emitted]
         yield "update", (events,)
-
-
-def _answer(
-    epoch: Epoch,
-    node: str,
-    signals: Sequence[str],
-    random: Random,
-    maps: bool,
-    missing: float,
-    exhaustion: float,
-) -> list[Event]:
-    """The events of one call of a node."""
-    if random.random() < exhaustion:
-        return [(epoch, node, signal, False, True) for signal in signals]
-    if maps and random.random() > missing:
-        below = epoch.make_subepochs(node, random.randint(1, 3))
-        events: list[Event] = [(at, node, signals[0], False, False) for at in below]
-        return events + [(epoch, node, signal, False, False) for signal in signals[1:]]
-    if len(epoch) > 1 and random.random() < 0.1:  # as a gather does
-        return [(epoch.parents[0], node, signal, False, False) for signal in signals]
-    return [(epoch, node, signal, random.random() < missing, False) for signal in signals]
 
 
 def _any_events(signals: dict[str, list[str]], epoch: Epoch, random: Random) -> list[Event]:
@@ -170,21 +161,23 @@ def _any_events(signals: dict[str, list[str]], epoch: Epoch, random: Random) -> 
     for _ in range(random.randint(1, 5)):
         node = random.choice([*signals, "stranger"])
         signal = random.choice([*signals.get(node, ()), "stranger"])
-        at = random.choice([epoch, epoch, epoch.root, *epoch.parents])
-        events.append((at, node, signal, random.random() < 0.3, random.random() < 0.05))
+        at: Epoch | int = random.choice([epoch, epoch.root_epoch, *epoch.parents])
+        if at == epoch.root_epoch and _chance(random, 0.5):
+            at = epoch.root
+        events.append((at, node, signal, _chance(random, 0.3), _chance(random, 0.05)))
     return events
 
 
 def _graph(random: Random, size: int, *, cyclic: bool) -> SchedulerGraph:
     optional = random.choice([0, 0.2, 0.5, 0.8])
     order = random.choice(["dependency", "dependency", "nodes shuffled", "edges shuffled"])
-    fan_in = random.choice([[1], [0, 1, 1, 2], [0, 1, 1, 2, 2, 3]])
+    fan_in: list[int] = random.choice([[1], [0, 1, 1, 2], [0, 1, 1, 2, 2, 3]])
     span, slots = random.choice([0, 2, 8, size]), random.choice([1, 3])
     names = [f"n{number}" for number in range(size)]
     groups: list[list[Edge]] = []
     for number, target in enumerate(names):
         earlier = names[max(0, number - span) : number] if span else names[: min(number, 3)]
-        if cyclic and random.random() < 0.3:
+        if cyclic and _chance(random, 0.3):
             earlier = names
         groups.append(
             [
@@ -192,7 +185,7 @@ def _graph(random: Random, size: int, *, cyclic: bool) -> SchedulerGraph:
                     *_source(random, earlier),
                     target,
                     f"slot{random.randrange(slots)}",
-                    random.random() >= optional,
+                    not _chance(random, optional),
                 )
                 for _ in range(random.choice(fan_in))
             ]
@@ -206,10 +199,9 @@ def _graph(random: Random, size: int, *, cyclic: bool) -> SchedulerGraph:
 
 
 def _source(random: Random, earlier: Sequence[str]) -> tuple[str, str]:
-    draw = random.random()
-    if draw < 0.01:
+    if _chance(random, 0.01):
         return ("meta", "previous_epoch")
-    if draw < 0.06 or not earlier:
+    if not earlier or _chance(random, 0.05):
         return (random.choice(["input", "assets"]), f"s{random.randrange(2)}")
     return (random.choice(earlier), f"s{random.choice([0, 0, 1, 2])}")
 
@@ -218,10 +210,14 @@ def _flags(random: Random, names: Sequence[str]) -> list[NodeFlags]:
     disabled, unspecified = random.choice([0, 0, 0.15]), random.choice([0, 0, 0.1])
     states = random.choice([[None], [False, None], [False, False, True], [True]])
     nodes: list[NodeFlags] = [
-        (name, random.random() >= disabled, random.choice(states))
+        (name, not _chance(random, disabled), random.choice(states))
         for name in [*names, "input"]
-        if random.random() >= unspecified
+        if not _chance(random, unspecified)
     ]
-    if random.random() < 0.3:
+    if _chance(random, 0.3):
         random.shuffle(nodes)
     return nodes
+
+
+def _chance(random: Random, probability: float) -> bool:
+    return random.random() < probability

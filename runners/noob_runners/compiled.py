@@ -16,6 +16,7 @@ from noob.asset import AssetScope
 from noob.event import MetaSignal, is_event
 
 from noob_runners import components
+from noob_runners.collector import collector_paused
 from noob_runners.errors import StalledEpochError
 from noob_runners.plan import Plan, Step
 from noob_runners.scheduler import IndexedScheduler
@@ -59,7 +60,8 @@ class CompiledRunner(SynchronousRunner):
             ours = IndexedScheduler.replacing(self.tube.scheduler)
             if ours is not None:
                 self.tube.scheduler = ours
-        self._plan = Plan(self.tube)
+        with collector_paused():
+            self._plan = Plan(self.tube)
         self._driver: EpochDriver | None = None
         self._driven: Any = None
         if self.store is None:
@@ -160,14 +162,15 @@ class CompiledRunner(SynchronousRunner):
         if self._driver is None or self._driven is not core:
             from noob_fast import EpochDriver  # noqa: PLC0415 (only where it is installed)
 
-            self._driver = EpochDriver(
-                core,
-                self._plan.steps.values(),
-                MetaSignal.NoEvent,
-                MetaSignal.Exhausted,
-                is_event,
-                _is_sequence,
-            )
+            with collector_paused():
+                self._driver = EpochDriver(
+                    core,
+                    self._plan.steps.values(),
+                    MetaSignal.NoEvent,
+                    MetaSignal.Exhausted,
+                    is_event,
+                    _is_sequence,
+                )
             self._driven = core
         return self._driver
 

@@ -61,7 +61,7 @@ class Plan:
         self.returns: Return | None = None
         self.inputs: dict[str, int] = {}
         """The slots of the process-scoped inputs that plain nodes depend on."""
-        self._injections: dict[Any, dict[str, str]] = {}
+        self._calls: dict[Any, _Call] = {}
         first: dict[str, int] = {}
         size = 0
         for node_id, node in tube.nodes.items():
@@ -95,16 +95,14 @@ class Plan:
         positional: list[tuple[int, int]] = []
         keyword: list[tuple[str, int]] = []
         inputs: list[tuple[str, int]] = []
-        function = _function(node)
+        call = self._call(node)
         plain = not (
             isinstance(node, Return)
             or node_id in tube.state.dependencies
             or node.spec is None
-            or iscoroutinefunction_partial(function)
+            or call.is_coroutine
+            or call.injections.keys() - {"epoch"}
         )
-        injections = self._injections_of(function) if plain else {}
-        if injections.keys() - {"epoch"}:
-            plain = False
         for edge in _edges(node) if plain else ():
             slot = self._source(tube, edge, first)
             if slot is None:
@@ -120,10 +118,6 @@ class Plan:
         places = [at for at, _ in positional]
         if len({*names}) < len(names) or len({*places}) < len(places):
             plain = False  # which one counts depends on which are emitted
-        stable = isinstance(node, WrapFuncNode) and not inspect.isgeneratorfunction(node.fn)
-        call: Any = node
-        if stable:
-            call = node.process if node.params else node.fn  # type: ignore[attr-defined] # stable says so
         return Step(
             node_id=node_id,
             node=node,
@@ -131,10 +125,10 @@ class Plan:
             first=first[node_id],
             positional=tuple(slot for _, slot in sorted(positional)),
             keyword=(*keyword, *inputs),
-            epoch_slot=injections.get("epoch"),
+            epoch_slot=call.injections.get("epoch"),
             plain=plain,
-            late=not stable,
-            call=call,
+            late=not call.is_stable,
+            call=_stable_call(node) if call.is_stable else node,
         )
 
     def _source(self, tube: Tube, edge: Edge, first: dict[str, int]) -> int | None:
@@ -146,36 +140,52 @@ class Plan:
             return None
         return first[edge.source_node] + list(source.signals).index(edge.source_signal)
 
-    def _injections_of(self, function: Callable[..., Any]) -> dict[str, str]:
-        """What a function wants injected, and by which keyword, as `Node.injections` finds it."""
+    def _call(self, node: Node) -> _Call:
+        """What calling a node is like; of nodes of one function or class it is found out once."""
+        wrapped: Any = None
+        if isinstance(node, WrapFuncNode):
+            wrapped = node.fn
+        elif isinstance(node, WrapClassNode):
+            wrapped = node.cls
         try:
-            known = self._injections.get(function)
+            call = self._calls.get(wrapped)
         except TypeError:  # an unhashable callable
-            return _injections(function)
-        if known is None:
-            known = self._injections[function] = _injections(function)
-        return known
+            return _Call(node)
+        if call is None:
+            call = _Call(node)
+            if wrapped is not None:
+                self._calls[wrapped] = call
+        return call
 
 
-def _function(node: Node) -> Callable[..., Any]:
-    """What a node will call.
+class _Call:
+    """What calling a node is like."""
 
-    NOOB remembers what it finds in `process` the first time it looks. Before `init` that is not yet
-    what a wrapped class calls, so it must not be made to look.
-    """
-    if isinstance(node, WrapClassNode):
-        function = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
-        return _nothing if inspect.isgeneratorfunction(function) else function
-    if isinstance(node, WrapFuncNode) and not inspect.isgeneratorfunction(node.fn):
-        return node.fn
-    return node.process
+    __slots__ = ("injections", "is_coroutine", "is_stable")
+
+    def __init__(self, node: Node) -> None:
+        # NOOB remembers what it finds in `process` the first time it looks. Before `init` that is
+        # not yet what a wrapped class calls, so a node must not be made to look.
+        function: Callable[..., Any] = node.process
+        if isinstance(node, WrapClassNode):
+            function = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
+        elif isinstance(node, WrapFuncNode):
+            function = node.fn
+        is_generator = inspect.isgeneratorfunction(function)
+        self.is_stable = isinstance(node, WrapFuncNode) and not is_generator
+        """Whether what is called stays the same from `init` to `deinit` and beyond."""
+        self.is_coroutine = iscoroutinefunction_partial(function)
+        self.injections = {} if is_generator else _injections(function)
+        """What is to be injected, and as which argument. (A generator is asked without any.)"""
 
 
-def _nothing() -> None:
-    """What a generator asks for at each step."""
+def _stable_call(node: Node) -> Callable[..., Any]:
+    """The function of a node, with its parameters if it has any."""
+    return node.process if getattr(node, "params", None) else node.fn  # type: ignore[attr-defined] # a function's node
 
 
 def _injections(function: Callable[..., Any]) -> dict[str, str]:
+    """What `Node.injections` finds."""
     parameters = inspect.signature(function).parameters.items()
     return {
         kind: name

@@ -8,9 +8,7 @@ dictionary. Everything else is NOOB's own code.
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from contextlib import contextmanager
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,11 +18,12 @@ from noob.node.base import WrapClassNode, WrapFuncNode
 from noob.node.map import Map
 from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from noob_runners.collector import collector_paused
 from noob_runners.errors import UnknownSignalError
 from noob_runners.scheduler import IndexedScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from noob.edge import Edge, Signal
     from noob.input import InputCollection
@@ -83,7 +82,7 @@ class IndexedTube(Tube):
             UnknownSignalError: a node depends on a signal that its source cannot emit.
             pydantic.ValidationError: the specification is not that of a tube.
         """
-        with _collector_paused():
+        with collector_paused():
             return super().from_specification(spec, input)
 
     def in_edges(self, node: Node | str) -> list[Edge]:
@@ -95,9 +94,11 @@ class IndexedTube(Tube):
         return list(self._edge_index().out_of.get(_id(node), ()))
 
     def _edge_index(self) -> _EdgeIndex:
-        if self._index is None or not self._index.is_of(self.edges):
-            self._index = _EdgeIndex(self.edges)
-        return self._index
+        index = self._index  # once: pydantic's look-up of it takes longer than ours of the edges
+        if index is None or not index.is_of(self.edges):
+            with collector_paused():
+                index = self._index = _EdgeIndex(self.edges)
+        return index
 
     @classmethod
     def _init_nodes(
@@ -145,19 +146,6 @@ class IndexedTube(Tube):
             # NOOB's own check words the error.
             return super().no_cross_map_dependencies()  # type: ignore[operator, no-any-return] # pydantic hides the function behind its decorator
         return self
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Stop the cyclic garbage collector: all that loading makes stays, so it finds nothing."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _id(node: Node | str) -> str:

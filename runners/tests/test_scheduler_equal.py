@@ -321,6 +321,8 @@ def test_what_is_out_of_range_is_refused(implementation: Any, out_of_range: int)
 @every_implementation
 def test_an_epoch_with_nothing_to_run_is_over_at_once(implementation: Any) -> None:
     tested = implementation([("a", False, None)], [])
+    with pytest.raises(ValueError, match="epoch 0"):
+        tested.done(0, "a")
     assert tested.done(0, "a") == tested.expire(1, "a") == []
     assert tested.epoch_log == {0, 1}
     with pytest.raises(ValueError, match="Epoch 2 cannot have sub-epochs"):

@@ -111,6 +111,7 @@ class Epochs:
         Raises:
             NotAddedError: if the epoch does not have the item.
             AlreadyDoneError: if it has been completed or expired before.
+            ValueError: if the epoch is new and nothing can run in it.
         """
         return self.end(epoch) if self._complete(epoch, item, with_signals=with_signals) else []
 
@@ -227,7 +228,7 @@ class Epochs:
         return False
 
     def _open(self, epoch: Epoch) -> Sorter | None:
-        """Add an epoch; None if it has nothing to run, and so is completed at once."""
+        """Add an epoch; None if nothing can run in it, so that it is completed at once."""
         self.add(epoch)
         return self.sorters.get(epoch)
 
@@ -265,10 +266,11 @@ class Epochs:
         """Complete an item; return whether the epoch has nothing left, and is to be ended."""
         sorter = self.sorters.get(epoch)
         if sorter is None:
-            over = self.completed(epoch) or self.templates.exhausted
-            sorter = None if over else self._open(epoch)
-            if sorter is None:
+            if self.completed(epoch) or self.templates.exhausted:
                 return False
+            sorter = self._open(epoch)
+            if sorter is None:
+                raise ValueError(f"nothing runs in epoch {epoch}")
         number = sorter.find(item)
         if number < 0:
             raise NotAddedError(f"node(s) {listed([item])} were not added using add()")

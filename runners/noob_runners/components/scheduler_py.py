@@ -4,11 +4,11 @@ It has the interface of `noob_core.Scheduler` and gives the same answers in the 
 constructed in time linear in nodes and edges, and an epoch costs the copy of two arrays. What it
 does otherwise, on purpose: a name that this scheduler was not given raises `NotAddedError`, where
 noob_core panics, or answers by what other schedulers of the process have been given; an epoch in
-which nothing can run is completed as it is added, and a sub-epoch of it refused with a `ValueError`,
-where noob_core panics; a graph of any depth, and any number of epochs that end at once, are handled
-without recursion; `subepochs` forgets the inner ones too when a root epoch ends; epochs may be given
-as integers everywhere, and one out of range is an `OverflowError`. This module is the outer face:
-names and numbers in, names and epochs out.
+which nothing can run is completed as it is added, so that nothing is expired in it, and completing
+something in it or adding a sub-epoch is a `ValueError`, where noob_core panics; a graph of any
+depth, and any number of epochs that end at once, are handled without recursion; `subepochs` forgets
+the inner ones too when a root epoch ends; epochs may be given as integers everywhere, and one out
+of range is an `OverflowError`. This module is the outer face: names in, names and epochs out.
 """
 
 from __future__ import annotations
@@ -206,6 +206,7 @@ class FastScheduler:
         Raises:
             NotAddedError: if the epoch does not have it.
             AlreadyDoneError: if it has been completed or expired before.
+            ValueError: if the epoch is new and nothing can run in it.
         """
         return self._epochs.done(
             _epoch(epoch), self._item(node_id, signal), with_signals=with_signals

@@ -59,7 +59,7 @@ class SchedulerGraph:
 def scheduler_graphs(
     max_nodes: int = 40, *, cyclic: bool = False
 ) -> st.SearchStrategy[SchedulerGraph]:
-    """Graphs with several signals a node, optional edges, disabled and stateful nodes, and oddities.
+    """Graphs with several signals a node, optional edges, disabled or stateful nodes, and oddities.
 
     The oddities are inputs and assets, nodes without edges, sources without specification, signals
     and slots used twice, and edges in an order that is not that of dependency.
@@ -87,7 +87,8 @@ def misuse(graph: SchedulerGraph, random: Random, calls: int) -> Use:
     come to states in which much is ready at once and the order of all that shows.
     """
     signals = graph.signals()
-    names = list(signals)
+    names = list(signals) or ["input"]
+    signals.setdefault("input", [])
     roots, depth = random.choice([(_ROOTS, 0.3), (1, 0.3), (1, 0)])
     openers = random.sample(names, min(len(names), 2)) if _chance(random, 0.5) else names
     narrow = _chance(random, 0.6)
@@ -208,7 +209,7 @@ def _source(random: Random, earlier: Sequence[str]) -> tuple[str, str]:
 
 def _flags(random: Random, names: Sequence[str]) -> list[NodeFlags]:
     disabled, unspecified = random.choice([0, 0, 0.15]), random.choice([0, 0, 0.1])
-    states = random.choice([[None], [False, None], [False, False, True], [True]])
+    states: list[bool | None] = random.choice([[None], [False, None], [False, False, True], [True]])
     nodes: list[NodeFlags] = [
         (name, not _chance(random, disabled), random.choice(states))
         for name in [*names, "input"]

@@ -30,20 +30,30 @@ impl Downstream {
         }
     }
 
-    /// A node and all downstream of it, without what is reached through `exclude` alone.
-    pub fn of(&mut self, edges: &[Edge], node: Item, exclude: Option<Item>) -> Nodes {
-        self.index(edges);
+    /// A node and what is reached from it without passing a node to avoid.
+    fn walk(&self, node: Item, avoid: impl Fn(Item) -> bool) -> Nodes {
         let mut found = Nodes::default();
         found.insert(node);
         let mut visit = vec![node];
         while let Some(current) = visit.pop() {
             for &target in self.targets.get(&current).map_or(&[][..], Vec::as_slice) {
-                if Some(target) != exclude && found.insert(target) {
+                if !avoid(target) && found.insert(target) {
                     visit.push(target);
                 }
             }
         }
         found
+    }
+
+    /// A node and all downstream of it.
+    pub fn of(&mut self, edges: &[Edge], node: Item) -> Arc<Nodes> {
+        self.index(edges);
+        if let Some(known) = self.below.get(&node) {
+            return Arc::clone(known);
+        }
+        let below = Arc::new(self.walk(node, |_| false));
+        self.below.insert(node, Arc::clone(&below));
+        below
     }
 
     /// All edges into the given nodes, in their order.
@@ -59,24 +69,21 @@ impl Downstream {
     }
 
     /// What is downstream of `node`, but not of `opener` other than through `node`.
+    ///
+    /// Whatever follows what `opener` reaches, it reaches too, so the walk need not enter there:
+    /// it costs what it finds, not all that is downstream.
     pub fn exclusive(&mut self, edges: &[Edge], node: Item, opener: Item) -> Arc<[Item]> {
         if let Some(known) = self.exclusive.get(&(node, opener)) {
             return Arc::clone(known);
         }
-        let ours = match self.below.get(&node) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let below = Arc::new(self.of(edges, node, None));
-                self.below.insert(node, Arc::clone(&below));
-                below
-            }
+        let below = self.of(edges, opener);
+        let found = if below.contains(&node) {
+            let others = self.walk(opener, |target| target == node);
+            self.walk(node, |target| others.contains(&target))
+        } else {
+            self.walk(node, |target| below.contains(&target))
         };
-        let others = self.of(edges, opener, Some(node));
-        let exclusive: Arc<[Item]> = ours
-            .iter()
-            .copied()
-            .filter(|item| *item != node && !others.contains(item))
-            .collect();
+        let exclusive: Arc<[Item]> = found.into_iter().skip(1).collect();
         self.exclusive
             .insert((node, opener), Arc::clone(&exclusive));
         exclusive

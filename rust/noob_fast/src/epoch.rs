@@ -53,7 +53,7 @@ impl Epoch {
 }
 
 /// How epochs are ordered. Between sub-epochs of different nodes NOOB's order is that in which
-/// noob_core first met the nodes' names, which only the bridge can find out.
+/// `noob_core` first met the nodes' names, which only the bridge can find out.
 #[derive(Default)]
 pub struct EpochOrder {
     rank: FxHashMap<Item, u32>,

@@ -1,7 +1,7 @@
 //! A tube's graph: nodes and their signals as one bipartite graph on flat arrays, built in one
 //! pass over the edges and shared, unchanged, by every epoch that runs on it.
 //!
-//! Numbers inside a graph are *local*: 0, 1, 2, … in the order in which noob_core would first
+//! Numbers inside a graph are *local*: 0, 1, 2, … in the order in which `noob_core` would first
 //! meet the items, because some of its answers are given in that order.
 
 use crate::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
@@ -222,7 +222,7 @@ impl Graph {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
 

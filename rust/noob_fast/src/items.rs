@@ -156,11 +156,11 @@ impl Items {
         &self.names[self.slots[slot as usize].1 as usize]
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Items as noob_core lists them in its errors.
+    /// Items as `noob_core` lists them in its errors.
     pub fn list(&self, items: &[Item]) -> String {
         let texts: Vec<String> = items
             .iter()

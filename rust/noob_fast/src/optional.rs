@@ -2,9 +2,9 @@
 //!
 //! A node that emits no event cancels what needs it. Somewhere below, an optional slot may wait
 //! for what now never comes: that slot is freed at once, without running the chain in between.
-//! noob_core keeps this up to date at every edge that it adds, walking the whole graph each time.
+//! `noob_core` keeps this up to date at every edge that it adds, walking the whole graph each time.
 //! Here it is worked out when the first item expires, for the whole graph in one pass where the
-//! edges come in dependency order, as in nearly every tube. Elsewhere noob_core's answer depends
+//! edges come in dependency order, as in nearly every tube. Elsewhere `noob_core`'s answer depends
 //! on the order of the edges, and its bookkeeping is replayed step by step.
 
 use crate::graph::Graph;
@@ -196,7 +196,7 @@ struct Record {
     freed: Set<Slot>,
 }
 
-/// noob_core's bookkeeping, edge by edge.
+/// `noob_core`'s bookkeeping, edge by edge.
 struct Replay<'a> {
     all: &'a Items,
     records: FxHashMap<Item, Record>,

@@ -1,6 +1,6 @@
 //! The ordered set of what is ready. Which node runs first among equals is visible to whoever
 //! shares state between nodes, so the order is part of the scheduler's answer. It is that of
-//! noob_core's `IndexSet`: insertion appends, a removal moves the last element into the hole, and
+//! `noob_core`'s `IndexSet`: insertion appends, a removal moves the last element into the hole, and
 //! a removal "in place" keeps the order of the rest.
 
 const ABSENT: u32 = u32::MAX;

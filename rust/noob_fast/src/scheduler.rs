@@ -11,11 +11,22 @@ use crate::graph::{Edge, Graph, Node};
 use crate::items::{FIRST_OWN, Item, Items, META, PREVIOUS_EPOCH};
 use crate::sorter::{Sorter, SorterState, generations};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many ended epochs are remembered one by one; all before them count as ended.
 pub(crate) const EPOCH_LOG: usize = 1000;
+
+/// The sub-epochs of an epoch, at any depth.
+#[derive(Default)]
+pub(crate) struct Below {
+    /// All of them, in the order in which they came.
+    pub(crate) epochs: Vec<Epoch>,
+    /// How many of them are active.
+    pub(crate) active: usize,
+    /// Those in which something is ready.
+    pub(crate) ready: FxHashSet<Epoch>,
+}
 
 /// What a node emitted, as far as the scheduler cares.
 #[derive(Clone)]
@@ -49,14 +60,12 @@ pub struct Scheduler {
     pub(crate) downstream: Downstream,
     pub(crate) subgraphs: FxHashMap<Item, Arc<Graph>>,
     pub(crate) epochs: FxHashMap<Epoch, Sorter>,
-    /// How many epochs and sub-epochs each root has.
-    pub(crate) roots: BTreeMap<u32, usize>,
+    /// The roots among them.
+    pub(crate) roots: BTreeSet<u32>,
     pub(crate) epoch_log: BTreeSet<u32>,
     pub(crate) next_epoch: u32,
-    /// All sub-epochs of an epoch, at any depth, in the order in which they came.
-    pub(crate) subepochs: FxHashMap<Epoch, Vec<Epoch>>,
-    /// How many of an epoch's sub-epochs are active.
-    pub(crate) active_below: FxHashMap<Epoch, usize>,
+    /// The sub-epochs of those that have some.
+    pub(crate) below: FxHashMap<Epoch, Below>,
 }
 
 impl Scheduler {
@@ -88,11 +97,10 @@ impl Scheduler {
             downstream: Downstream::default(),
             subgraphs: FxHashMap::default(),
             epochs: FxHashMap::default(),
-            roots: BTreeMap::new(),
+            roots: BTreeSet::new(),
             epoch_log: BTreeSet::new(),
             next_epoch: 0,
-            subepochs: FxHashMap::default(),
-            active_below: FxHashMap::default(),
+            below: FxHashMap::default(),
             order: EpochOrder::default(),
             first: Arc::clone(&template),
             stale: false,
@@ -163,29 +171,16 @@ impl Scheduler {
     pub fn begin(&mut self) -> Result<Option<Epoch>> {
         let epoch = match self.first_active_epoch() {
             Some(epoch) => epoch,
-            None if self.exhausted => return Err(self.exhausted_error()),
+            None if self.exhausted => return Err(exhausted_error()),
             None => self.add_epoch(),
         };
         if self.epoch_completed(&epoch) {
             return Ok(None);
         }
         if !self.is_active_at(&epoch) && self.exhausted {
-            return Err(self.exhausted_error());
+            return Err(exhausted_error());
         }
         Ok(Some(epoch))
-    }
-
-    #[allow(clippy::unused_self)]
-    fn exhausted_error(&self) -> Error {
-        Error::Exhausted("Scheduler is exhausted and cannot run until re-initialized".into())
-    }
-
-    fn put(&mut self, epoch: &Epoch, sorter: Sorter) {
-        if sorter.is_active() {
-            self.count_active(epoch, true);
-        }
-        *self.roots.entry(epoch.root).or_default() += 1;
-        self.epochs.insert(epoch.clone(), sorter);
     }
 
     fn start_root(&mut self, epoch: &Epoch) {
@@ -194,7 +189,8 @@ impl Scheduler {
             sorter.done_if_there(PREVIOUS_EPOCH);
         }
         if sorter.is_active() {
-            self.put(epoch, sorter);
+            self.epochs.insert(epoch.clone(), sorter);
+            self.roots.insert(epoch.root);
         } else {
             self.epoch_log.insert(epoch.root);
         }
@@ -243,13 +239,16 @@ impl Scheduler {
             }
         }
         let done_in_parent = parent.is_done(node);
+        let (active, ready) = (sorter.is_active(), sorter.has_ready());
+        self.epochs.insert(epoch.clone(), sorter);
         for parent in epoch.parents() {
-            self.subepochs
+            self.below
                 .entry(parent)
                 .or_default()
+                .epochs
                 .push(epoch.clone());
         }
-        self.put(epoch, sorter);
+        self.note(epoch, (false, false), (active, ready));
         if !done_in_parent {
             self.expire(&parent_epoch, node, false, false)?;
         }
@@ -260,7 +259,7 @@ impl Scheduler {
         if let Some(known) = self.subgraphs.get(&node) {
             return Arc::clone(known);
         }
-        let below = self.downstream.of(&self.edges, node, None);
+        let below = self.downstream.of(&self.edges, node);
         let nodes: Vec<Node> = below
             .iter()
             .filter_map(|item| self.node_at.get(item).map(|&at| self.nodes[at]))
@@ -275,55 +274,46 @@ impl Scheduler {
 
     /// Take all that is ready, in all epochs.
     pub fn get_ready(&mut self) -> Vec<(Epoch, Item)> {
-        let waiting: Vec<Epoch> = self.with_ready(self.epochs.keys());
-        self.take_ready(waiting)
+        let roots: Vec<Epoch> = self.roots.iter().map(|&root| Epoch::root(root)).collect();
+        roots
+            .iter()
+            .flat_map(|root| self.get_ready_at(root))
+            .collect()
     }
 
     /// Take all that is ready in an epoch and its sub-epochs.
     pub fn get_ready_at(&mut self, epoch: &Epoch) -> Vec<(Epoch, Item)> {
-        let waiting = match self.subepochs.get(epoch) {
-            Some(below) => self.with_ready(below.iter().chain([epoch])),
-            None => vec![epoch.clone()],
-        };
-        self.take_ready(waiting)
-    }
-
-    fn with_ready<'a>(&self, epochs: impl Iterator<Item = &'a Epoch>) -> Vec<Epoch> {
-        let mut waiting: Vec<Epoch> = epochs
-            .filter(|epoch| self.epochs.get(epoch).is_some_and(Sorter::has_ready))
-            .cloned()
-            .collect();
-        waiting.sort_by(|a, b| self.order.compare(a, b));
-        waiting
-    }
-
-    fn take_ready(&mut self, epochs: Vec<Epoch>) -> Vec<(Epoch, Item)> {
+        let mut epochs = vec![epoch.clone()];
+        if let Some(below) = self.below.get(epoch) {
+            epochs.extend(below.ready.iter().cloned());
+            epochs.sort_by(|a, b| self.order.compare(a, b));
+        }
         let mut ready = Vec::new();
         for epoch in epochs {
-            if let Some(sorter) = self.epochs.get_mut(&epoch) {
+            self.change(&epoch, |sorter, _| {
                 let nodes = sorter.get_ready();
                 let items = &sorter.graph.items;
                 ready.extend(nodes.iter().map(|&at| (epoch.clone(), items[at as usize])));
-            }
+            });
         }
         ready
     }
 
     /// Whether any epoch has work.
     pub fn is_active(&self) -> bool {
-        self.epochs.values().any(Sorter::is_active)
+        self.first_active_epoch().is_some()
     }
 
     /// Whether an epoch or a sub-epoch of it has work.
     pub fn is_active_at(&self, epoch: &Epoch) -> bool {
         self.epochs.get(epoch).is_some_and(Sorter::is_active)
-            || self.active_below.get(epoch).is_some_and(|&count| count > 0)
+            || self.below.get(epoch).is_some_and(|below| below.active > 0)
     }
 
     /// The lowest root that has work.
     pub fn first_active_epoch(&self) -> Option<Epoch> {
         self.roots
-            .keys()
+            .iter()
             .map(|&root| Epoch::root(root))
             .find(|root| self.is_active_at(root))
     }
@@ -340,9 +330,9 @@ impl Scheduler {
         ready(epoch)
             || (subepochs
                 && self
-                    .subepochs
+                    .below
                     .get(epoch)
-                    .is_some_and(|below| below.iter().any(ready)))
+                    .is_some_and(|below| below.ready.iter().any(ready)))
     }
 
     pub fn node_is_done(&self, node: Item, epoch: &Epoch) -> bool {
@@ -350,9 +340,9 @@ impl Scheduler {
         self.epoch_completed(epoch)
             || (done(epoch)
                 && self
-                    .subepochs
+                    .below
                     .get(epoch)
-                    .is_none_or(|below| below.iter().all(done)))
+                    .is_none_or(|below| below.epochs.iter().all(done)))
     }
 
     /// Whether all nodes without dependencies are finished in an epoch.
@@ -401,8 +391,16 @@ impl Scheduler {
         &self.epoch_log
     }
 
-    pub fn subepochs(&self) -> &FxHashMap<Epoch, Vec<Epoch>> {
-        &self.subepochs
+    /// Whether an epoch or its root is in progress: it has been added and has not ended.
+    pub fn in_progress(&self, epoch: &Epoch) -> bool {
+        self.roots.contains(&epoch.root)
+    }
+
+    /// The epochs that have sub-epochs, with these at any depth, in the order in which they came.
+    pub fn subepochs(&self) -> impl Iterator<Item = (&Epoch, &[Epoch])> {
+        self.below
+            .iter()
+            .map(|(epoch, below)| (epoch, &below.epochs[..]))
     }
 
     /// An epoch's graph and state, for debugging.
@@ -428,4 +426,8 @@ impl Scheduler {
             .collect();
         format!("({}, {})", epoch.root, path.join(", "))
     }
+}
+
+fn exhausted_error() -> Error {
+    Error::Exhausted("Scheduler is exhausted and cannot run until re-initialized".into())
 }

@@ -17,10 +17,10 @@ const RAN: u8 = 4;
 /// What an epoch knows of an item that its graph does not have: a sub-epoch is told of nodes
 /// outside its part of the tube.
 #[derive(Clone, Copy, Default)]
-pub struct Foreign {
-    pub flags: u8,
+struct Foreign {
+    flags: u8,
     /// Whether the item counts as added from now on, though it is connected to nothing.
-    pub added: bool,
+    added: bool,
 }
 
 #[derive(Clone)]
@@ -29,8 +29,8 @@ pub struct Sorter {
     waiting: Vec<i32>,
     flags: Vec<u8>,
     ready: ReadySet,
-    pub passed_out: i64,
-    pub finished: i64,
+    passed_out: i64,
+    finished: i64,
     /// Optional slots that no longer wait.
     freed: FxHashSet<Slot>,
     foreign: FxHashMap<Item, Foreign>,
@@ -365,7 +365,7 @@ impl Sorter {
     }
 }
 
-/// The error that noob_core raises, in its words.
+/// The error that `noob_core` raises, in its words.
 pub fn already_done(all: &Items, items: &[Item]) -> Error {
     Error::AlreadyDone(format!(
         "node(s) {} were already marked done",

@@ -3,6 +3,8 @@ from typing import Any, Final, final
 
 from noob_core import Epoch, SorterState
 
+__all__ = ["BUILD", "EpochDriver", "FastScheduler", "ValueBlock"]
+
 BUILD: Final[str]
 
 @final

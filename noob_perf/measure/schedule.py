@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEAST_REPEATS = 3
+LEAST_REPEATS = 5
 """Fewer say nothing of the spread."""
 MOST_REPEATS = 30
 """More narrow the interval too little to be worth the time."""

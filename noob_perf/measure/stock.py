@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from noob_workloads import Workload
 
-SIZES = (250, 500, 1_000, 2_000)
+SIZES = (500, 1_000, 2_000, 3_000)
 """Nodes of the tubes that are loaded for a size beyond them."""
 REPEATS = 3
 

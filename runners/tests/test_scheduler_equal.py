@@ -171,13 +171,16 @@ LAST_NOTE_FILLS_THE_GAP = required(
     "p.s a.in", "a.s ? x.in", "a.s ? y.in", "a.s ? z.in", "a.t x.in", "x.s w.in"
 )
 SEEN_IS_NOT_FOLLOWED = required(
-    "p.s ? a.in", "p.s b.in", "a.s q.a", "b.s q.b", "p.s ? n.in", "q.s n.in"
+    "p.s ? a.in", "p.s b.in", "b.s q.b", "a.s q.a", "p.s ? n.in", "q.s n.in"
 )
 OPTIONAL_THEN_REQUIRED = required("p.s a.in", "a.s ? n.x", "a.s n.y", "n.s ? m.in", "p.t ? m.x")
 ADDED_UPWARDS = required("c.s ? d.in", "b.s c.in", "a.s b.in", "a.t ? b.other", "a.s ? d.more")
 EXCLUSIVE_BELOW = required(
-    *["s.s x1.in", "s.s x2.in", "s.s x3.in", "map.s d.m", "s.s d.s", "y1.s d.y1", "x1.s d.x1"],
-    *["x2.s d.x2", "y2.s d.y2", "x3.s d.x3", "y3.s d.y3", "y4.s d.y4"],
+    *["s.s x1.in", "s.s x3.in", "x1.s x2.in", "x3.s x4.in", "map.s d.m"],
+    *[f"{source}.s d.{source}" for source in ["x1", "s", "x2", "x3", "x4", "y3", "y4", "y1", "y2"]],
+)
+NO_LONGER_READY = required(
+    *["a.s b.in", "a.s c.in", "b.s ? x.in", "b.s ? y.in", "c.s ? v.in", "c.s ? w.in"]
 )
 FIRST_READY_THEN_NOT = required("b.s c.in", "d.s e.in", "a.s b.in", "f.s g.in", "c.s d.in")
 INSIDE = Epoch(0, [("map", 0)])
@@ -216,7 +219,12 @@ INSIDE = Epoch(0, [("map", 0)])
         pytest.param(
             EXCLUSIVE_BELOW,
             [("done", 0, "y2"), ("done", 0, "s"), ("expire", 0, "map"), ("done", 0, "y4")],
-            id="completing moves the last, expiring keeps the order",
+            id="completing moves the last",
+        ),
+        pytest.param(
+            NO_LONGER_READY,
+            [("expire", 0, "a", "s"), ("expire", 0, "b", "s", True, False)],
+            id="expiring keeps the order",
         ),
         pytest.param(FIRST_READY_THEN_NOT, [], id="ready until an edge says otherwise"),
     ],

@@ -269,8 +269,8 @@ class Epochs:
             if self.completed(epoch) or self.templates.exhausted:
                 return False
             sorter = self._open(epoch)
-            if sorter is None:
-                raise ValueError(f"nothing runs in epoch {epoch}")
+        if sorter is None:
+            raise ValueError(f"nothing runs in epoch {epoch}")
         number = sorter.find(item)
         if number < 0:
             raise NotAddedError(f"node(s) {listed([item])} were not added using add()")
@@ -283,11 +283,10 @@ class Epochs:
             sorter.done([number])
         if with_signals and isinstance(item, str):
             sorter.done([s for s in sorter.signals(item) if not sorter.flags[s] & DONE])
-        if sorter.parents:
-            for parent in sorter.parents:
-                above = self.sorters[parent]
-                above.expire([above.locate(item)], unlock_optionals=False)
-        elif item in self.sources and self._sources_finished(sorter):
+        for parent in sorter.parents:
+            above = self.sorters[parent]
+            above.expire([above.locate(item)], unlock_optionals=False)
+        if not sorter.parents and item in self.sources and self._sources_finished(sorter):
             # what is stateless in the next epoch may as well start
             self._add_if_new(epoch + 1)
         return not sorter.is_active() and not self._active_below(epoch)

@@ -13,7 +13,13 @@ from noob_perf.measure.schedule import LEAST_REPEATS, MOST_REPEATS, interleave, 
 
 @pytest.mark.parametrize(
     ("warm_up_s", "repeats"),
-    [(0.0, MOST_REPEATS), (1e-6, MOST_REPEATS), (1.0, 10), (10.0, LEAST_REPEATS), (1e6, LEAST_REPEATS)],
+    [
+        (0.0, MOST_REPEATS),
+        (1e-6, MOST_REPEATS),
+        (1.0, 10),
+        (10.0, LEAST_REPEATS),
+        (1e6, LEAST_REPEATS),
+    ],
 )
 def test_repeats_fit_the_budget_within_limits(warm_up_s, repeats):
     assert repeats_for(warm_up_s) == repeats

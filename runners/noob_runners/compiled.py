@@ -34,6 +34,20 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledRunner"]
 
+_HOOKS = (
+    "_after_call_node",
+    "_asset_context",
+    "_before_call_node",
+    "_call_node",
+    "_collect_input",
+    "_filter_ready",
+    "_get_node",
+    "_get_ready",
+    "_handle_events",
+    "_process_node",
+)
+"""The steps of NOOB's loop. Whoever replaces one means it to be taken, so NOOB's own loop runs."""
+
 
 @dataclass
 class CompiledRunner(SynchronousRunner):
@@ -42,7 +56,7 @@ class CompiledRunner(SynchronousRunner):
     Results, events and exceptions are SynchronousRunner's, on every tube that it can run. An
     `IndexedTube` is used as it is. A stock `Tube` that has not run yet gets our scheduler in the
     place of its own; one that is in use is run by NOOB's own loop, and so is a tube whose store the
-    caller supplies.
+    caller supplies, or a runner of which a step (`_call_node` and the like) has been replaced.
 
     After a node has raised, the epoch that it spoilt is over: the next `process` runs the next one.
     (SynchronousRunner would wait for the failed node for ever.)
@@ -74,8 +88,14 @@ class CompiledRunner(SynchronousRunner):
 
     @property
     def _is_compiled(self) -> bool:
-        return isinstance(self.store, PlanStore) and isinstance(
-            self.tube.scheduler, IndexedScheduler
+        return (
+            isinstance(self.store, PlanStore)
+            and isinstance(self.tube.scheduler, IndexedScheduler)
+            and not any(
+                hook in self.__dict__
+                or getattr(type(self), hook) is not getattr(SynchronousRunner, hook)
+                for hook in _HOOKS
+            )
         )
 
     def process(self, **kwargs: Any) -> ReturnNodeType:

@@ -62,11 +62,12 @@ class Plan:
         self.inputs: dict[str, int] = {}
         """The slots of the process-scoped inputs that plain nodes depend on."""
         self._calls: dict[Any, _Call] = {}
+        self._signals = {node_id: _signals(node) for node_id, node in tube.nodes.items()}
         first: dict[str, int] = {}
         size = 0
-        for node_id, node in tube.nodes.items():
+        for node_id, signals in self._signals.items():
             first[node_id] = size
-            size += len(node.signals)
+            size += len(signals)
         for node in tube.nodes.values():
             for edge in _edges(node):
                 if edge.source_node == "input" and edge.source_signal not in self.inputs:
@@ -100,11 +101,11 @@ class Plan:
             isinstance(node, Return)
             or node_id in tube.state.dependencies
             or node.spec is None
-            or call.is_coroutine
+            or call.is_special
             or call.injections.keys() - {"epoch"}
         )
         for edge in _edges(node) if plain else ():
-            slot = self._source(tube, edge, first)
+            slot = self._source(edge, first)
             if slot is None:
                 plain = False
                 break
@@ -121,7 +122,7 @@ class Plan:
         return Step(
             node_id=node_id,
             node=node,
-            signals=tuple(node.signals),
+            signals=self._signals[node_id],
             first=first[node_id],
             positional=tuple(slot for _, slot in sorted(positional)),
             keyword=(*keyword, *inputs),
@@ -131,14 +132,14 @@ class Plan:
             call=_stable_call(node) if call.is_stable else node,
         )
 
-    def _source(self, tube: Tube, edge: Edge, first: dict[str, int]) -> int | None:
+    def _source(self, edge: Edge, first: dict[str, int]) -> int | None:
         """The slot that a plain node reads for an edge; None if there is none."""
         if edge.source_node == "input":
             return self.inputs[edge.source_signal]
-        source = tube.nodes.get(edge.source_node)
-        if source is None or edge.source_signal not in source.signals:
+        signals = self._signals.get(edge.source_node, ())
+        if edge.source_signal not in signals:
             return None
-        return first[edge.source_node] + list(source.signals).index(edge.source_signal)
+        return first[edge.source_node] + signals.index(edge.source_signal)
 
     def _call(self, node: Node) -> _Call:
         """What calling a node is like; of nodes of one function or class it is found out once."""
@@ -161,22 +162,44 @@ class Plan:
 class _Call:
     """What calling a node is like."""
 
-    __slots__ = ("injections", "is_coroutine", "is_stable")
+    __slots__ = ("injections", "is_special", "is_stable")
 
     def __init__(self, node: Node) -> None:
-        # NOOB remembers what it finds in `process` the first time it looks. Before `init` that is
-        # not yet what a wrapped class calls, so a node must not be made to look.
-        function: Callable[..., Any] = node.process
-        if isinstance(node, WrapClassNode):
-            function = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
-        elif isinstance(node, WrapFuncNode):
-            function = node.fn
-        is_generator = inspect.isgeneratorfunction(function)
-        self.is_stable = isinstance(node, WrapFuncNode) and not is_generator
+        self.is_special = True
+        """Whether it is a coroutine, or NOOB cannot tell what it takes and will say so."""
+        self.is_stable = False
         """Whether what is called stays the same from `init` to `deinit` and beyond."""
-        self.is_coroutine = iscoroutinefunction_partial(function)
-        self.injections = {} if is_generator else _injections(function)
+        self.injections: dict[str, str] = {}
         """What is to be injected, and as which argument. (A generator is asked without any.)"""
+        try:
+            function = _function(node)
+            is_generator = inspect.isgeneratorfunction(function)
+            if not is_generator:
+                self.injections = _injections(function)
+        except (TypeError, ValueError):
+            return
+        self.is_special = iscoroutinefunction_partial(function)
+        self.is_stable = isinstance(node, WrapFuncNode) and not is_generator
+
+
+def _function(node: Node) -> Callable[..., Any]:
+    """What a node will call.
+
+    NOOB remembers what it finds in `process` the first time it looks. Before `init` that is not yet
+    what a wrapped class calls, so it must not be made to look.
+    """
+    if isinstance(node, WrapClassNode):
+        method: Callable[..., Any] = getattr(node.cls, node._get_process_method(node.cls))  # noqa: SLF001 (NOOB's rule)
+        return method
+    return node.fn if isinstance(node, WrapFuncNode) else node.process
+
+
+def _signals(node: Node) -> tuple[str, ...]:
+    """The names of a node's signals; none where NOOB cannot tell, and will say so."""
+    try:
+        return tuple(node.signals)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _stable_call(node: Node) -> Callable[..., Any]:

@@ -164,24 +164,25 @@ def _share_signals(nodes: Iterable[Node]) -> None:
             continue
         try:
             signals = known.get(wrapped)
-        except TypeError:  # an unhashable callable
+            if signals is None:
+                signals = known[wrapped] = node.signals
+        except (TypeError, ValueError):  # NOOB says so when the node is called
             continue
-        if signals is None:
-            known[wrapped] = node.signals
-        else:
-            node.__dict__["signals"] = signals
+        node.__dict__["signals"] = signals
 
 
 def _check_signal(edge: Edge, nodes: dict[str, Node]) -> None:
     source, target = nodes.get(edge.source_node), nodes.get(edge.target_node)
+    if not isinstance(source, WrapFuncNode | WrapClassNode):
+        return  # a node of the user's own can emit what it does not declare
+    signals = source.__dict__.get("signals", {edge.source_signal: None})
     if (
-        isinstance(source, WrapFuncNode | WrapClassNode)
-        and edge.source_signal not in source.signals
+        edge.source_signal not in signals
         and source.enabled
         and target is not None
         and target.enabled
     ):
-        emits = ", ".join(source.signals)
+        emits = ", ".join(signals)
         raise UnknownSignalError(
             f"Node {edge.target_node} depends on {edge.source_node}.{edge.source_signal}, but "
             f"{edge.source_node} emits no signal of that name; it emits: {emits}"

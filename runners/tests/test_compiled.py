@@ -231,6 +231,36 @@ def test_a_callback_added_later_is_called(load: Any) -> None:
     assert [event["node_id"] for event in seen] == ["a", "b", "r", "meta"]
 
 
+def test_a_step_that_was_replaced_is_taken(load: Any) -> None:
+    called = []
+
+    class Watching(CompiledRunner):
+        def _call_node(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+            called.append(node.id)
+            return super()._call_node(node, *args, **kwargs)
+
+    made = load(**CHAIN)
+    runner = Watching(made.tube)
+    assert not runner.native
+    result = runner.process()
+    assert called == ["a", "b", "r"]
+    assert made.process() != result  # the second epoch of the same tube
+    made._get_node = lambda node_id: called.append(node_id) or made.tube.nodes[node_id]
+    made.process()
+    assert called == ["a", "b", "r"] * 2
+
+
+@pytest.mark.parametrize("kind", ["max", "int", "dict"])
+def test_what_noob_cannot_call_fails_as_in_noob(load: Any, kind: str) -> None:
+    nodes = {"a": node("nodes.count"), "b": {"type": kind, "depends": ["a.value"]}}
+    stock, ours = expected(**nodes), load(**nodes)
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 (which one is the question)
+        stock.process()
+    with pytest.raises(type(theirs.value)) as got:
+        ours.process()
+    assert str(got.value) == str(theirs.value)
+
+
 def test_native_says_what_drives(load: Any, request: pytest.FixtureRequest) -> None:
     assert load(**CHAIN).native == ("twins" not in request.node.name)
     assert isinstance(load(**CHAIN).store, PlanStore)

@@ -7,8 +7,8 @@ noob_core panics, or answers by what other schedulers of the process have been g
 which nothing can run is completed as it is added, so that nothing is expired in it, and completing
 something in it or adding a sub-epoch is a `ValueError`, where noob_core panics; a graph of any
 depth, and any number of epochs that end at once, are handled without recursion; `subepochs` forgets
-the inner ones too when a root epoch ends; epochs may be given as integers everywhere, and one out
-of range is an `OverflowError`. This module is the outer face: names in, names and epochs out.
+the inner ones too when a root epoch ends; epochs may be given as integers everywhere. This module
+is the outer face: names in, names and epochs out.
 """
 
 from __future__ import annotations
@@ -286,7 +286,12 @@ class FastScheduler:
 
 
 def _epoch(epoch: Epoch | int) -> Epoch:
-    return epoch if isinstance(epoch, Epoch) else Epoch(epoch)
+    if isinstance(epoch, Epoch):
+        return epoch
+    try:
+        return Epoch(epoch)
+    except OverflowError as error:
+        raise TypeError(f"{epoch} is not an epoch: it must fit 32 bits, unsigned") from error
 
 
 def _in_order_of_use(nodes: Mapping[str, Flags], edges: Sequence[Edge]) -> dict[str, None]:

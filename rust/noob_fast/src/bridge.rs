@@ -1,18 +1,18 @@
-//! The one place where Python and the core meet: conversions, and the map of errors.
+//! `FastScheduler`: the core's questions and answers in Python's terms, and the map of errors.
 
-use crate::driver::{EpochDriver, ValueBlock};
+use crate::block::ValueBlock;
+use crate::driver::EpochDriver;
 use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::graph::{Edge, Node};
+use crate::handles::Handles;
 use crate::items::{Item, Items};
 use crate::scheduler::{Event, Scheduler};
-use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyValueError;
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyDict, PyInt, PyList, PySet, PyString};
-use rustc_hash::{FxHashMap, FxHashSet};
+use pyo3::types::{PyDict, PySet, PyString};
 
 import_exception!(noob_core.exceptions, AlreadyDoneError);
 import_exception!(noob_core.exceptions, NotAddedError);
@@ -40,116 +40,26 @@ type EventTuple<'py> = (Bound<'py, PyAny>, PyBackedStr, PyBackedStr, bool, bool)
 #[pyclass(module = "noob_fast", name = "FastScheduler")]
 pub struct FastScheduler {
     pub core: Scheduler,
-    epoch_type: Py<PyAny>,
-    /// The names of nodes as Python strings, made when first asked for.
-    names: Vec<Option<Py<PyString>>>,
-    /// NOOB's epochs by ours, and ours by the address of NOOB's, which `handles` keeps alive.
-    handles: FxHashMap<Epoch, Py<PyAny>>,
-    known: FxHashMap<usize, Epoch>,
-    /// Nodes that open sub-epochs, each with an epoch of its own, in NOOB's order of epochs.
-    openers: Vec<(Item, Py<PyAny>)>,
+    handles: Handles,
 }
 
 impl FastScheduler {
     pub fn name(&mut self, py: Python<'_>, item: Item) -> Py<PyString> {
-        let at = item as usize;
-        if at >= self.names.len() {
-            self.names.resize_with(self.core.items.len(), || None);
-        }
-        self.names[at]
-            .get_or_insert_with(|| PyString::new(py, self.core.items.text(item)).unbind())
-            .clone_ref(py)
+        self.handles.name(py, &self.core.items, item)
     }
 
     /// Our epoch for NOOB's, or for a number.
     pub fn epoch(&mut self, given: &Bound<'_, PyAny>) -> PyResult<Epoch> {
-        if let Some(known) = self.known.get(&(given.as_ptr() as usize)) {
-            return Ok(known.clone());
-        }
-        if given.is_instance_of::<PyInt>() {
-            return Ok(Epoch::root(given.extract()?));
-        }
-        if !given.is_instance(self.epoch_type.bind(given.py()))? {
-            let text = format!("An epoch is an Epoch or an int, not {}", given.get_type());
-            return Err(pyo3::exceptions::PyTypeError::new_err(text));
-        }
-        let root = given.getattr("root")?.extract()?;
-        let mut path = Vec::new();
-        for at in 1..given.len()? {
-            let (name, index): (PyBackedStr, u32) = given.get_item(at)?.extract()?;
-            let node = self.core.items.intern_node(&name);
-            if !self.core.order.knows(node) {
-                self.place_opener(given.py(), node)?;
-            }
-            path.push((node, index));
-        }
-        let epoch = Epoch {
-            root,
-            path: path.into(),
-        };
-        if !self.handles.contains_key(&epoch) {
-            self.keep(epoch.clone(), given.clone().unbind());
-        }
-        Ok(epoch)
-    }
-
-    /// Find a node's place in NOOB's order of epochs, which only NOOB knows.
-    fn place_opener(&mut self, py: Python<'_>, node: Item) -> PyResult<()> {
-        let name = self.name(py, node);
-        let probe = self.epoch_type.bind(py).call1((0, vec![(name, 0)]))?;
-        let mut at = 0;
-        while at < self.openers.len()
-            && self.openers[at]
-                .1
-                .bind(py)
-                .rich_compare(&probe, CompareOp::Lt)?
-                .is_truthy()?
-        {
-            at += 1;
-        }
-        self.openers.insert(at, (node, probe.unbind()));
-        let order: Vec<Item> = self.openers.iter().map(|(item, _)| *item).collect();
-        self.core.order.set(&order);
-        Ok(())
-    }
-
-    fn keep(&mut self, epoch: Epoch, handle: Py<PyAny>) {
-        self.known.insert(handle.as_ptr() as usize, epoch.clone());
-        self.handles.insert(epoch, handle);
+        self.handles.epoch(&mut self.core, given)
     }
 
     /// NOOB's epoch for ours.
     pub fn handle(&mut self, py: Python<'_>, epoch: &Epoch) -> PyResult<Py<PyAny>> {
-        if let Some(handle) = self.handles.get(epoch) {
-            return Ok(handle.clone_ref(py));
-        }
-        let path: Vec<(Py<PyString>, u32)> = epoch
-            .path
-            .iter()
-            .map(|&(node, index)| (self.name(py, node), index))
-            .collect();
-        let handle = self.epoch_type.bind(py).call1((epoch.root, path))?.unbind();
-        self.keep(epoch.clone(), handle.clone_ref(py));
-        Ok(handle)
+        self.handles.handle(py, &self.core, epoch)
     }
 
-    /// NOOB's epochs for those that have ended; they are no longer kept.
     fn ended(&mut self, py: Python<'_>, epochs: &[Epoch]) -> PyResult<Vec<Py<PyAny>>> {
-        let handles = epochs.iter().map(|epoch| self.handle(py, epoch)).collect();
-        self.forget(epochs);
-        handles
-    }
-
-    fn forget(&mut self, ended: &[Epoch]) {
-        let roots: FxHashSet<u32> = ended
-            .iter()
-            .filter(|epoch| epoch.is_root())
-            .map(|epoch| epoch.root)
-            .collect();
-        if !roots.is_empty() {
-            self.handles.retain(|epoch, _| !roots.contains(&epoch.root));
-            self.known.retain(|_, epoch| !roots.contains(&epoch.root));
-        }
+        epochs.iter().map(|epoch| self.handle(py, epoch)).collect()
     }
 
     fn item(&self, node: &str, signal: Option<&str>) -> PyResult<Item> {
@@ -168,10 +78,16 @@ impl FastScheduler {
     }
 
     fn ready(&mut self, py: Python<'_>, ready: &[(Epoch, Item)]) -> PyResult<Ready> {
-        ready
-            .iter()
-            .map(|(epoch, node)| Ok((self.handle(py, epoch)?, self.name(py, *node))))
-            .collect()
+        let mut result = Vec::with_capacity(ready.len());
+        for group in ready.chunk_by(|(before, _), (epoch, _)| before == epoch) {
+            let handle = self.handle(py, &group[0].0)?;
+            result.extend(
+                group
+                    .iter()
+                    .map(|(_, node)| (handle.clone_ref(py), self.name(py, *node))),
+            );
+        }
+        Ok(result)
     }
 
     /// An item as NOOB's scheduler state has it: a name, or a name and its signal's.
@@ -196,47 +112,6 @@ impl FastScheduler {
             set.add(self.label(py, item)?)?;
         }
         Ok(set)
-    }
-}
-
-/// Tell `noob_core` the nodes' names in the order in which its own scheduler would have met them:
-/// its order of sub-epochs follows from it.
-fn introduce(py: Python<'_>, epoch_type: &Bound<'_, PyAny>, core: &Introduction) -> PyResult<()> {
-    let names: Vec<(&str, u32)> = core
-        .order
-        .iter()
-        .map(|&item| (core.items.text(item), 0))
-        .collect();
-    epoch_type.call1((0, PyList::new(py, names)?)).map(drop)
-}
-
-/// The nodes in the order in which `noob_core` would meet them.
-struct Introduction<'a> {
-    items: &'a Items,
-    order: Vec<Item>,
-}
-
-impl<'a> Introduction<'a> {
-    fn new(items: &'a Items, nodes: &[Node], edges: &[Edge]) -> Self {
-        let mut met: FxHashSet<Item> = FxHashSet::default();
-        let disabled: FxHashSet<Item> = nodes
-            .iter()
-            .filter(|node| !node.enabled)
-            .map(|node| node.item)
-            .collect();
-        let connected = edges.iter().flat_map(|edge| {
-            let source = (!disabled.contains(&edge.target)).then_some(edge.source);
-            [Some(edge.target), source].into_iter().flatten()
-        });
-        let order = nodes
-            .iter()
-            .filter(|node| !node.enabled)
-            .map(|node| node.item)
-            .chain(connected)
-            .chain(nodes.iter().map(|node| node.item))
-            .filter(|&item| met.insert(item))
-            .collect();
-        Introduction { items, order }
     }
 }
 
@@ -274,19 +149,11 @@ impl FastScheduler {
                 required,
             });
         }
-        let epoch_type = py.import("noob_core")?.getattr("Epoch")?;
-        introduce(
-            py,
-            &epoch_type,
-            &Introduction::new(&items, &own, &dependencies),
-        )?;
+        let handles = Handles::new(py)?;
+        handles.introduce(py, &items, &own, &dependencies)?;
         Ok(FastScheduler {
             core: Scheduler::new(items, &own, dependencies),
-            epoch_type: epoch_type.unbind(),
-            names: Vec::new(),
-            handles: FxHashMap::default(),
-            known: FxHashMap::default(),
-            openers: Vec::new(),
+            handles,
         })
     }
 
@@ -488,12 +355,12 @@ impl FastScheduler {
             let frees = local.map_or_else(Vec::new, |at| optionals.of(at).to_vec());
             let optional = PyDict::new(py);
             for (signal, slot) in takes {
-                optional.set_item(self.label(py, signal)?, self.slot_label(py, slot)?)?;
+                optional.set_item(self.label(py, signal)?, self.slot_label(py, slot))?;
             }
             record.set_item("optional_predecessors", optional)?;
             let slots = PySet::empty(py)?;
             for slot in frees {
-                slots.add(self.slot_label(py, slot)?)?;
+                slots.add(self.slot_label(py, slot))?;
             }
             record.set_item("optional_successors", slots)?;
             info.set_item(self.label(py, item)?, record)?;
@@ -514,7 +381,11 @@ impl FastScheduler {
 
     #[getter]
     fn subepochs<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let subepochs = self.core.subepochs().clone();
+        let subepochs: Vec<(Epoch, Vec<Epoch>)> = self
+            .core
+            .subepochs()
+            .map(|(epoch, below)| (epoch.clone(), below.to_vec()))
+            .collect();
         let result = PyDict::new(py);
         for (epoch, below) in subepochs {
             let set = PySet::empty(py)?;
@@ -528,10 +399,10 @@ impl FastScheduler {
 }
 
 impl FastScheduler {
-    fn slot_label(&mut self, py: Python<'_>, slot: u32) -> PyResult<(Py<PyString>, String)> {
+    fn slot_label(&mut self, py: Python<'_>, slot: u32) -> (Py<PyString>, String) {
         let owner = self.core.items.slot_owner(slot);
         let text = self.core.items.slot_text(slot).to_owned();
-        Ok((self.name(py, owner), text))
+        (self.name(py, owner), text)
     }
 }
 

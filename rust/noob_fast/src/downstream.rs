@@ -89,3 +89,35 @@ impl Downstream {
         exclusive
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Downstream;
+    use crate::items::Item;
+    use crate::tests::support::{Draft, Random};
+
+    #[test]
+    fn what_is_exclusive_is_found_without_walking_the_rest() {
+        let mut found = 0;
+        for seed in 0..100 {
+            let mut draft = Draft::random(&mut Random::new(seed), 15);
+            draft.edge("n1", "s0", "n0", "loop", true); // sometimes a cycle
+            let mut downstream = Downstream::default();
+            downstream.index(&draft.edges);
+            for (node, opener) in draft.nodes.iter().flat_map(|node| {
+                let openers = draft.nodes.iter();
+                openers.map(|opener| (node.item, opener.item))
+            }) {
+                let others = downstream.walk(opener, |target| target == node);
+                let all = downstream.walk(node, |_| false).into_iter();
+                let expected: Vec<Item> = all
+                    .filter(|item| *item != node && !others.contains(item))
+                    .collect();
+                let exclusive = downstream.exclusive(&draft.edges, node, opener);
+                assert_eq!(*exclusive, *expected, "seed {seed}: {node} and {opener}");
+                found += exclusive.len();
+            }
+        }
+        assert!(found > 1000, "there was something to find");
+    }
+}

@@ -2,113 +2,16 @@
 //! what its predecessors emitted, note what it returned, tell the scheduler. Whatever is not plain
 //! is handed to Python, node by node or value by value, and the loop goes on.
 
+use crate::block::ValueBlock;
 use crate::bridge::FastScheduler;
 use crate::epoch::Epoch;
 use crate::items::{ASSETS, INPUT, Item};
 use crate::scheduler::Event;
-use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 use rustc_hash::FxHashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// What one epoch's nodes emitted, by slot: the value, the time, and the order in which they came.
-#[pyclass(module = "noob_fast")]
-pub struct ValueBlock {
-    values: Vec<Option<Py<PyAny>>>,
-    /// Seconds since 1970, by slot.
-    stamps: Vec<f64>,
-    order: Vec<u32>,
-}
-
-impl ValueBlock {
-    fn put_value(&mut self, slot: usize, value: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
-        let size = self.values.len();
-        let place = self.values.get_mut(slot).ok_or_else(|| {
-            PyIndexError::new_err(format!("slot {slot} of a block of {size} values"))
-        })?;
-        let before = place.replace(value);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        self.stamps[slot] = now.as_secs_f64();
-        self.order.push(slot as u32);
-        Ok(before)
-    }
-}
-
-#[pymethods]
-impl ValueBlock {
-    #[new]
-    fn new(size: usize) -> Self {
-        ValueBlock {
-            values: std::iter::repeat_with(|| None).take(size).collect(),
-            stamps: vec![0.0; size],
-            order: Vec::with_capacity(size),
-        }
-    }
-
-    /// Forget everything. Values are dropped last, when nothing here is borrowed: dropping may
-    /// run anyone's code.
-    fn clear(slf: &Bound<'_, Self>) {
-        let old = {
-            let block = &mut *slf.borrow_mut();
-            block.order.clear();
-            let fresh = std::iter::repeat_with(|| None)
-                .take(block.values.len())
-                .collect();
-            std::mem::replace(&mut block.values, fresh)
-        };
-        drop(old);
-    }
-
-    fn put(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
-        let before = slf.borrow_mut().put_value(slot, value)?;
-        drop(before);
-        Ok(())
-    }
-
-    /// A value that is there without having been emitted: an input.
-    fn supply(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
-        let before = slf.borrow_mut().put_value(slot, value)?;
-        slf.borrow_mut().order.pop();
-        drop(before);
-        Ok(())
-    }
-
-    fn has(&self, slot: usize) -> bool {
-        self.values.get(slot).is_some_and(Option::is_some)
-    }
-
-    fn get(&self, py: Python<'_>, slot: usize) -> PyResult<Py<PyAny>> {
-        let value = self.values.get(slot).and_then(Option::as_ref);
-        value
-            .map(|value| value.clone_ref(py))
-            .ok_or_else(|| PyKeyError::new_err(slot))
-    }
-
-    fn stamp(&self, slot: usize) -> f64 {
-        self.stamps.get(slot).copied().unwrap_or_default()
-    }
-
-    /// The slots in the order in which they were filled, from the given one on.
-    fn filled(&self, start: usize) -> Vec<u32> {
-        self.order.get(start..).unwrap_or_default().to_vec()
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.values
-            .iter()
-            .flatten()
-            .try_for_each(|value| visit.call(value))
-    }
-
-    fn __clear__(&mut self) {
-        self.values.iter_mut().for_each(|value| *value = None);
-    }
-}
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
 #[derive(FromPyObject)]
@@ -295,7 +198,7 @@ impl EpochDriver {
     /// `is_sequence`: whether a value is one.
     #[new]
     fn new(
-        scheduler: Bound<'_, FastScheduler>,
+        scheduler: &Bound<'_, FastScheduler>,
         steps: &Bound<'_, PyAny>,
         no_event: Py<PyAny>,
         exhausted: Py<PyAny>,
@@ -394,6 +297,10 @@ impl EpochDriver {
         }
     }
 
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands the visitor over by value"
+    )]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.scheduler)?;
         self.steps
@@ -404,7 +311,10 @@ impl EpochDriver {
 }
 
 impl EpochDriver {
-    #[allow(clippy::too_many_arguments)]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what one call needs; a struct of borrows would only move the list"
+    )]
     fn run_step(
         &mut self,
         py: Python<'_>,
@@ -423,7 +333,7 @@ impl EpochDriver {
         if step.signals.len() == 1 {
             let kind = self.kind(&value)?;
             if kind == Kind::Special {
-                return self.emit(py, scheduler, node, value, emit);
+                return hand_over(py, scheduler, node, value, emit);
             }
             let Some(step) = &self.steps[at] else {
                 return Ok(());
@@ -444,7 +354,7 @@ impl EpochDriver {
         } else if let Ok(list) = value.cast_exact::<PyList>() {
             list.iter().collect()
         } else {
-            return self.emit(py, scheduler, node, value, emit);
+            return hand_over(py, scheduler, node, value, emit);
         };
         let mut kinds = Vec::with_capacity(values.len());
         for value in &values {
@@ -455,7 +365,7 @@ impl EpochDriver {
         };
         let emitted = step.signals.len().min(values.len());
         if emitted == 0 || kinds[..emitted].contains(&Kind::Special) {
-            return self.emit(py, scheduler, node, value, emit);
+            return hand_over(py, scheduler, node, value, emit);
         }
         let mut events = Vec::with_capacity(emitted);
         for (at, value) in values.into_iter().take(emitted).enumerate() {
@@ -468,19 +378,18 @@ impl EpochDriver {
         scheduler.borrow_mut().core.update(events)?;
         Ok(())
     }
+}
 
-    #[allow(clippy::unused_self)]
-    fn emit(
-        &self,
-        py: Python<'_>,
-        scheduler: &Bound<'_, FastScheduler>,
-        node: Item,
-        value: Bound<'_, PyAny>,
-        emit: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let name = scheduler.borrow_mut().name(py, node);
-        emit.call1((name, value)).map(drop)
-    }
+/// Let Python take note of what a node returned.
+fn hand_over(
+    py: Python<'_>,
+    scheduler: &Bound<'_, FastScheduler>,
+    node: Item,
+    value: Bound<'_, PyAny>,
+    emit: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let name = scheduler.borrow_mut().name(py, node);
+    emit.call1((name, value)).map(drop)
 }
 
 fn event(epoch: &Epoch, node: Item, signal: Option<Item>, kind: Kind) -> Event {

@@ -42,6 +42,7 @@ impl Epoch {
     }
 
     /// The next of its layer.
+    #[must_use]
     pub fn next(&self) -> Epoch {
         let mut next = self.clone();
         match next.path.last_mut() {
@@ -74,5 +75,47 @@ impl EpochOrder {
         a.root
             .cmp(&b.root)
             .then_with(|| a.path.iter().map(key).cmp(b.path.iter().map(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Epoch, EpochOrder, Segment};
+
+    fn epoch(root: u32, path: &[Segment]) -> Epoch {
+        Epoch {
+            root,
+            path: path.into(),
+        }
+    }
+
+    #[test]
+    fn epochs_are_ordered_by_root_then_opener_as_stated_then_index() {
+        let (first, second) = (9, 7);
+        let mut order = EpochOrder::default();
+        order.set(&[first, second]);
+        assert!(order.knows(first) && !order.knows(8));
+        let sorted = [
+            epoch(0, &[]),
+            epoch(0, &[(first, 0)]),
+            epoch(0, &[(first, 0), (second, 5)]),
+            epoch(0, &[(first, 10)]),
+            epoch(0, &[(second, 0)]),
+            epoch(1, &[]),
+        ];
+        let mut epochs = sorted.clone();
+        epochs.reverse();
+        epochs.sort_by(|a, b| order.compare(a, b));
+        assert_eq!(epochs, sorted);
+    }
+
+    #[test]
+    fn parents_come_the_nearest_first() {
+        let inner = epoch(3, &[(7, 1), (9, 2)]);
+        let parents: Vec<Epoch> = inner.parents().collect();
+        assert_eq!(parents, [epoch(3, &[(7, 1)]), epoch(3, &[])]);
+        assert_eq!(inner.next(), epoch(3, &[(7, 1), (9, 3)]));
+        assert_eq!(parents[1].next(), Epoch::root(4));
+        assert_eq!(parents[1].parent(), None);
     }
 }

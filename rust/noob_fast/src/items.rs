@@ -32,7 +32,8 @@ pub struct Items {
     names: Vec<Box<str>>,
     by_name: FxHashMap<Box<str>, u32>,
     entries: Vec<Entry>,
-    nodes: FxHashMap<u32, Item>,
+    /// By name, the node of that name, if there is one.
+    nodes: Vec<Option<Item>>,
     signals: FxHashMap<(Item, u32), Item>,
     slots: Vec<(Item, u32)>,
     by_slot: FxHashMap<(Item, u32), Slot>,
@@ -44,7 +45,7 @@ impl Default for Items {
             names: Vec::new(),
             by_name: FxHashMap::default(),
             entries: Vec::new(),
-            nodes: FxHashMap::default(),
+            nodes: Vec::new(),
             signals: FxHashMap::default(),
             slots: Vec::new(),
             by_slot: FxHashMap::default(),
@@ -61,7 +62,7 @@ impl Default for Items {
             name: meta,
             is_signal: false,
         });
-        items.nodes.insert(meta, META);
+        items.nodes[meta as usize] = Some(META);
         items.signals.insert((META, previous), PREVIOUS_EPOCH);
         for name in ["tube", "input", "assets"] {
             items.intern_node(name);
@@ -77,13 +78,14 @@ impl Items {
         }
         let number = self.names.len() as u32;
         self.names.push(text.into());
+        self.nodes.push(None);
         self.by_name.insert(text.into(), number);
         number
     }
 
     pub fn intern_node(&mut self, id: &str) -> Item {
         let name = self.name(id);
-        if let Some(&known) = self.nodes.get(&name) {
+        if let Some(known) = self.nodes[name as usize] {
             return known;
         }
         let item = self.entries.len() as Item;
@@ -92,7 +94,7 @@ impl Items {
             name,
             is_signal: false,
         });
-        self.nodes.insert(name, item);
+        self.nodes[name as usize] = Some(item);
         item
     }
 
@@ -123,10 +125,8 @@ impl Items {
     }
 
     pub fn node(&self, id: &str) -> Option<Item> {
-        self.by_name
-            .get(id)
-            .and_then(|name| self.nodes.get(name))
-            .copied()
+        let name = *self.by_name.get(id)?;
+        self.nodes[name as usize]
     }
 
     pub fn signal(&self, node: Item, signal: &str) -> Option<Item> {

@@ -1,6 +1,5 @@
-//! Native components for NOOB runners. Everything but `bridge` and `driver` is plain Rust,
-//! and is built and tested without Python.
-#![deny(unsafe_code)]
+//! Native components for NOOB runners. Everything but `block`, `bridge`, `driver` and `handles` is
+//! plain Rust, and is built and tested without Python.
 
 pub mod epoch;
 pub mod error;
@@ -14,7 +13,14 @@ mod progress;
 mod ready;
 mod sorter;
 
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "python")]
+mod block;
 #[cfg(feature = "python")]
 mod bridge;
 #[cfg(feature = "python")]
 mod driver;
+#[cfg(feature = "python")]
+mod handles;

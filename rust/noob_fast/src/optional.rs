@@ -323,3 +323,39 @@ impl Replay<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{direct, in_dependency_order, optional_predecessors, replay};
+    use crate::graph::Graph;
+    use crate::tests::support::{Draft, Random};
+
+    #[test]
+    fn in_dependency_order_one_pass_finds_what_the_replay_finds() {
+        let mut found = 0;
+        for seed in 0..500 {
+            let draft = Draft::random(&mut Random::new(seed), 25);
+            let graph = Graph::new(&draft.items, &draft.nodes, &draft.edges);
+            assert!(in_dependency_order(&graph), "seed {seed}");
+            let freed = direct(&graph, &optional_predecessors(&graph));
+            assert_eq!(freed, replay(&graph, &draft.items), "seed {seed}");
+            found += freed.len();
+        }
+        assert!(found > 1000, "there was something to find");
+    }
+
+    #[test]
+    fn edges_out_of_order_are_told_from_those_in_order() {
+        for (edges, in_order) in [
+            ("a.v > b.x, b.v > c.x", true),
+            ("b.v > c.x, a.v > b.x", false),
+            ("a.v > b.x, a.v ? b.y", false),
+            ("a.v > b.x, a.w > b.x", false),
+            ("meta.previous_epoch > b.x", false),
+        ] {
+            let draft = Draft::parse("a b c", edges);
+            let graph = Graph::new(&draft.items, &draft.nodes, &draft.edges);
+            assert_eq!(in_dependency_order(&graph), in_order, "{edges}");
+        }
+    }
+}

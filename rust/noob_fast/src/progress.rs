@@ -51,19 +51,24 @@ impl Scheduler {
     /// # Errors
     /// [`Error::AlreadyDone`], [`Error::NotAdded`].
     pub fn done(&mut self, epoch: &Epoch, item: Item, with_signals: bool) -> Result<Vec<Epoch>> {
-        if let Some(active) = self.done_plainly(epoch, item, with_signals)? {
-            return if active {
-                Ok(Vec::new())
-            } else {
-                self.end_epoch(epoch)
-            };
+        if self.complete(epoch, item, with_signals)? {
+            self.end_epoch(epoch)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// [`Self::done`] without ending the epoch: whether nothing is left to do in it.
+    fn complete(&mut self, epoch: &Epoch, item: Item, with_signals: bool) -> Result<bool> {
+        if let Some(active) = self.complete_plainly(epoch, item, with_signals)? {
+            return Ok(!active);
         }
         if self.epoch_completed(epoch) {
-            return Ok(Vec::new());
+            return Ok(false);
         }
         if !self.epochs.contains_key(epoch) {
             if self.exhausted {
-                return Ok(Vec::new());
+                return Ok(false);
             }
             self.add_epoch_at(epoch)?;
         }
@@ -93,16 +98,20 @@ impl Scheduler {
         }
         for parent in epoch.parents() {
             self.change(&parent, |sorter, items| {
-                sorter.expire(items, &[item], false)
+                sorter.expire(items, &[item], false);
             });
         }
-        self.after_done(epoch, item)
+        if epoch.is_root() && self.is_source(item) && self.sources_finished(epoch) {
+            // What needs no earlier epoch may as well start in the next.
+            self.add_if_new(&epoch.next())?;
+        }
+        Ok(!self.is_active_at(epoch))
     }
 
-    /// [`Self::done`] where nothing but the epoch itself is concerned: no sub-epochs, and no source
-    /// whose end lets the next epoch start. Whether the epoch is still active; `None` where it is
-    /// not so simple.
-    fn done_plainly(
+    /// [`Self::complete`] where nothing but the epoch itself is concerned: no sub-epochs, and no
+    /// source whose end lets the next epoch start. Whether the epoch is still active; `None` where
+    /// it is not so simple.
+    fn complete_plainly(
         &mut self,
         epoch: &Epoch,
         item: Item,
@@ -131,43 +140,27 @@ impl Scheduler {
     }
 
     fn has_subepochs(&self, epoch: &Epoch) -> bool {
-        !self.subepochs.is_empty() && self.subepochs.contains_key(epoch)
+        !self.below.is_empty() && self.below.contains_key(epoch)
     }
 
-    /// The rest of [`Self::done`]: the next epoch may start when this one's sources have run, and
-    /// an epoch without work has ended.
-    fn after_done(&mut self, epoch: &Epoch, item: Item) -> Result<Vec<Epoch>> {
-        if !self.exhausted
-            && epoch.is_root()
-            && self.is_source(item)
-            && self.sources_finished(epoch)
-        {
-            let next = epoch.next();
-            if !self.epochs.contains_key(&next) && !self.epoch_completed(&next) {
-                self.add_epoch_at(&next)?;
-            }
+    fn add_if_new(&mut self, epoch: &Epoch) -> Result<()> {
+        if self.exhausted || self.epochs.contains_key(epoch) || self.epoch_completed(epoch) {
+            return Ok(());
         }
-        if self.is_active_at(epoch) {
-            Ok(Vec::new())
-        } else {
-            self.end_epoch(epoch)
-        }
+        self.add_epoch_at(epoch)
     }
 
     /// What is done in an epoch is done in its sub-epochs; what is downstream of it alone runs in
     /// the epoch, so not in them.
     fn done_below(&mut self, epoch: &Epoch, item: Item) -> Result<()> {
         let node = self.items.owner(item);
-        for below in self.subepochs.get(epoch).cloned().unwrap_or_default() {
-            let Some(sorter) = self.epochs.get(&below) else {
-                continue;
-            };
+        let concerned = self.subepochs_where(epoch, |_, sorter| {
+            sorter.knows(item) && !sorter.has_run(item)
+        });
+        for below in concerned {
             let Some((leaf, _)) = below.leaf() else {
                 continue;
             };
-            if sorter.has_run(item) || !sorter.knows(item) {
-                continue;
-            }
             let exclusive = self.downstream.exclusive(&self.edges, node, leaf);
             self.change(&below, |sorter, items| {
                 if sorter.is_done(item) {
@@ -212,16 +205,8 @@ impl Scheduler {
             ended.extend(self.expire(epoch, signal, with_signals, unlock)?);
         }
         let node = self.items.owner(item);
-        let below: Vec<Epoch> = self.subepochs.get(epoch).map_or_else(Vec::new, |below| {
-            let others = below
-                .iter()
-                .filter(|it| it.leaf().is_some_and(|leaf| leaf.0 != node));
-            others
-                .filter(|it| self.epochs.contains_key(it))
-                .cloned()
-                .collect()
-        });
-        for subepoch in below {
+        let others = self.subepochs_where(epoch, |opener, _| opener != node);
+        for subepoch in others {
             ended.extend(self.expire(&subepoch, item, with_signals, unlock)?);
         }
         if !self.is_active_at(epoch) && !self.epoch_completed(epoch) {
@@ -236,8 +221,10 @@ impl Scheduler {
             if self.nodes[at].enabled && self.is_source(node) {
                 self.live_sources -= 1;
             }
+            self.stale |= self.nodes[at].enabled;
             self.nodes[at].enabled = false;
         } else {
+            self.stale = true;
             self.node_at.insert(node, self.nodes.len());
             self.nodes.push(Node {
                 item: node,
@@ -245,7 +232,6 @@ impl Scheduler {
                 stateful: false,
             });
         }
-        self.stale = true;
         self.exhausted = self.live_sources == 0 && self.template().exhausted;
     }
 
@@ -254,98 +240,135 @@ impl Scheduler {
     /// # Errors
     /// [`Error`] where the next epoch cannot be added.
     pub fn end_epoch(&mut self, epoch: &Epoch) -> Result<Vec<Epoch>> {
+        // That the next epoch waited for nothing else ends it too, and so on. There may be more
+        // of them than a recursion could bear.
+        let mut chain = vec![epoch.clone()];
+        let mut next = epoch.next();
+        while self.release(&next)? {
+            let after = next.next();
+            chain.push(next);
+            next = after;
+        }
         let mut ended = Vec::new();
-        let next = epoch.next();
-        if !self.exhausted
-            && next.is_root()
-            && !self.epochs.contains_key(&next)
-            && !self.epoch_completed(&next)
-        {
-            self.add_epoch_at(&next)?;
-        }
-        if epoch.is_root() || self.epochs.contains_key(&next) {
-            // Stateful nodes of the next epoch waited for this.
-            match self.done(&next, PREVIOUS_EPOCH, false) {
-                Ok(epochs) => ended.extend(epochs),
-                Err(Error::AlreadyDone(_) | Error::NotAdded(_) | Error::EpochCompleted(_)) => {}
-                Err(error) => return Err(error),
+        while let Some(over) = chain.pop() {
+            if let Some(parent) = over.parent() {
+                if !self.is_active_at(&parent) {
+                    ended.extend(self.end_epoch(&parent)?);
+                }
+            } else {
+                self.epoch_log.insert(over.root);
+                if self.epoch_log.len() > EPOCH_LOG {
+                    self.epoch_log.pop_first();
+                }
+                self.drop_root(&over);
             }
+            ended.push(over);
         }
-        if epoch.is_root() {
-            self.epoch_log.insert(epoch.root);
-            if self.epoch_log.len() > EPOCH_LOG {
-                self.epoch_log.pop_first();
-            }
-            self.drop_root(epoch);
-        } else if let Some(parent) = epoch.parent()
-            && !self.is_active_at(&parent)
-        {
-            ended.extend(self.end_epoch(&parent)?);
-        }
-        ended.push(epoch.clone());
         Ok(ended)
     }
 
-    fn drop_root(&mut self, epoch: &Epoch) {
-        for below in self.subepochs.remove(epoch).unwrap_or_default() {
-            self.epochs.remove(&below);
-            self.subepochs.remove(&below);
-            self.active_below.remove(&below);
+    /// The epoch before has ended, for which stateful nodes waited. Whether that leaves nothing to
+    /// do in this one.
+    fn release(&mut self, epoch: &Epoch) -> Result<bool> {
+        if epoch.is_root() {
+            self.add_if_new(epoch)?;
+        } else if !self.epochs.contains_key(epoch) {
+            return Ok(false);
         }
-        self.active_below.remove(epoch);
+        match self.complete(epoch, PREVIOUS_EPOCH, false) {
+            Err(Error::AlreadyDone(_) | Error::NotAdded(_) | Error::EpochCompleted(_)) => Ok(false),
+            result => result,
+        }
+    }
+
+    fn drop_root(&mut self, epoch: &Epoch) {
+        for subepoch in self.below.remove(epoch).unwrap_or_default().epochs {
+            self.epochs.remove(&subepoch);
+            self.below.remove(&subepoch);
+        }
         self.epochs.remove(epoch);
         self.roots.remove(&epoch.root);
     }
 
-    /// Change an epoch's state, keeping count of which sub-epochs are active.
-    fn change<R>(
+    /// The sub-epochs in progress of which something holds, given their openers and their states.
+    fn subepochs_where(&self, epoch: &Epoch, holds: impl Fn(Item, &Sorter) -> bool) -> Vec<Epoch> {
+        let Some(below) = self.below.get(epoch) else {
+            return Vec::new();
+        };
+        let concerned = below.epochs.iter().filter(|&subepoch| {
+            let sorter = self.epochs.get(subepoch);
+            let opener = subepoch.leaf().map(|(node, _)| node);
+            opener
+                .zip(sorter)
+                .is_some_and(|(opener, sorter)| holds(opener, sorter))
+        });
+        concerned.cloned().collect()
+    }
+
+    /// Change an epoch's state, and let the epochs around it know what became of it.
+    pub(crate) fn change<R>(
         &mut self,
         epoch: &Epoch,
         change: impl FnOnce(&mut Sorter, &Items) -> R,
     ) -> Option<R> {
         let sorter = self.epochs.get_mut(epoch)?;
-        let before = sorter.is_active();
+        let before = (sorter.is_active(), sorter.has_ready());
         let result = change(sorter, &self.items);
-        let after = sorter.is_active();
-        if before != after {
-            self.count_active(epoch, after);
-        }
+        let after = (sorter.is_active(), sorter.has_ready());
+        self.note(epoch, before, after);
         Some(result)
     }
 
-    pub(crate) fn count_active(&mut self, epoch: &Epoch, active: bool) {
+    /// Whether a sub-epoch is active, and has something ready, was one thing and is another.
+    pub(crate) fn note(&mut self, epoch: &Epoch, before: (bool, bool), after: (bool, bool)) {
+        if before == after {
+            return;
+        }
         for parent in epoch.parents() {
-            let count = self.active_below.entry(parent).or_default();
-            *count = if active {
-                *count + 1
-            } else {
-                count.saturating_sub(1)
+            let Some(below) = self.below.get_mut(&parent) else {
+                continue;
             };
+            below.active = below.active + usize::from(after.0) - usize::from(before.0);
+            if after.1 {
+                below.ready.insert(epoch.clone());
+            } else {
+                below.ready.remove(epoch);
+            }
         }
     }
 
-    /// What [`Self::update`] does for a node that has just run in a root epoch: the node is done,
-    /// then each of its signals done, or expired where `no_event`. `signals` are those that
-    /// something depends on.
+    /// What [`Self::update`] does for a node that has just run in an epoch, and emitted an event on
+    /// each of `signals`: those of its signals that something depends on.
     ///
     /// # Errors
     /// As [`Self::update`].
-    pub fn finish_node(&mut self, epoch: &Epoch, node: Item, signals: &[Item]) -> Result<()> {
+    pub fn finish_node(
+        &mut self,
+        epoch: &Epoch,
+        node: Item,
+        signals: &[Item],
+    ) -> Result<Vec<Epoch>> {
         let plain = epoch.is_root() && !self.has_subepochs(epoch) && !self.is_source(node);
         if plain
             && let Some(sorter) = self.epochs.get_mut(epoch)
-            && sorter.graph.local(node).is_some()
+            && let Some(local) = sorter.graph.local(node)
             && signals
                 .iter()
                 .all(|&signal| sorter.graph.local(signal).is_some())
         {
-            for &item in [node].iter().chain(signals) {
-                sorter.done_if_there(item);
+            sorter.done_local(local);
+            for &signal in signals {
+                if let Some(local) = sorter.graph.local(signal)
+                    && !sorter.done_local(local)
+                {
+                    return Err(already_done(&self.items, &[signal]));
+                }
             }
-            if !sorter.is_active() {
-                self.end_epoch(epoch)?;
-            }
-            return Ok(());
+            return if sorter.is_active() {
+                Ok(Vec::new())
+            } else {
+                self.end_epoch(epoch)
+            };
         }
         let event = |signal| Event {
             epoch: epoch.clone(),
@@ -359,7 +382,7 @@ impl Scheduler {
         } else {
             signals.iter().map(|&signal| event(Some(signal))).collect()
         };
-        self.update(events).map(drop)
+        self.update(events)
     }
 }
 

@@ -391,7 +391,7 @@ impl Scheduler {
         &self.epoch_log
     }
 
-    /// Whether an epoch or its root is in progress: it has been added and has not ended.
+    /// Whether an epoch is part of a root epoch that was added and has not ended.
     pub fn in_progress(&self, epoch: &Epoch) -> bool {
         self.roots.contains(&epoch.root)
     }

@@ -290,7 +290,8 @@ impl Sorter {
         }
     }
 
-    /// Undo the expiry of an item, so that it can be marked done after all.
+    /// Undo the expiry of an item, so that it can be marked done after all; that is what must
+    /// come next, so it does not become ready.
     ///
     /// # Errors
     /// [`Error::AlreadyDone`] if it ran.
@@ -306,18 +307,10 @@ impl Sorter {
         }
         self.finished -= 1;
         self.passed_out -= 1;
-        match self.graph.local(item) {
-            Some(local) => {
-                self.flags[local as usize] &= !DONE;
-                if self.waiting[local as usize] == 0 {
-                    self.ready.insert(local);
-                }
-            }
-            None => {
-                if let Some(foreign) = self.foreign.get_mut(&item) {
-                    foreign.flags &= !DONE;
-                }
-            }
+        if let Some(local) = self.graph.local(item) {
+            self.flags[local as usize] &= !DONE;
+        } else if let Some(foreign) = self.foreign.get_mut(&item) {
+            foreign.flags &= !DONE;
         }
         Ok(())
     }
@@ -374,7 +367,7 @@ pub fn already_done(all: &Items, items: &[Item]) -> Error {
 }
 
 /// See [`Sorter::state`].
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct SorterState {
     pub ready: Vec<Item>,
     pub out: Vec<Item>,

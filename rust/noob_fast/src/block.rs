@@ -1,0 +1,106 @@
+//! The values of one epoch, kept where the loop over its nodes can reach them without Python.
+
+use pyo3::exceptions::{PyIndexError, PyKeyError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What one epoch's nodes emitted, by slot: the value, the time, and the order in which they came.
+#[pyclass(module = "noob_fast")]
+pub struct ValueBlock {
+    pub values: Vec<Option<Py<PyAny>>>,
+    /// Seconds since 1970, by slot.
+    stamps: Vec<f64>,
+    order: Vec<u32>,
+}
+
+impl ValueBlock {
+    pub fn put_value(&mut self, slot: usize, value: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        let size = self.values.len();
+        let place = self.values.get_mut(slot).ok_or_else(|| {
+            PyIndexError::new_err(format!("slot {slot} of a block of {size} values"))
+        })?;
+        let before = place.replace(value);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.stamps[slot] = now.as_secs_f64();
+        self.order.push(slot as u32);
+        Ok(before)
+    }
+}
+
+#[pymethods]
+impl ValueBlock {
+    #[new]
+    fn new(size: usize) -> Self {
+        ValueBlock {
+            values: std::iter::repeat_with(|| None).take(size).collect(),
+            stamps: vec![0.0; size],
+            order: Vec::with_capacity(size),
+        }
+    }
+
+    /// Forget everything. Values are dropped last, when nothing here is borrowed: dropping may
+    /// run anyone's code.
+    fn clear(slf: &Bound<'_, Self>) {
+        let old = {
+            let block = &mut *slf.borrow_mut();
+            block.order.clear();
+            let fresh = std::iter::repeat_with(|| None)
+                .take(block.values.len())
+                .collect();
+            std::mem::replace(&mut block.values, fresh)
+        };
+        drop(old);
+    }
+
+    fn put(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+        let before = slf.borrow_mut().put_value(slot, value)?;
+        drop(before);
+        Ok(())
+    }
+
+    /// A value that is there without having been emitted: an input.
+    fn supply(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+        let before = slf.borrow_mut().put_value(slot, value)?;
+        slf.borrow_mut().order.pop();
+        drop(before);
+        Ok(())
+    }
+
+    fn has(&self, slot: usize) -> bool {
+        self.values.get(slot).is_some_and(Option::is_some)
+    }
+
+    fn get(&self, py: Python<'_>, slot: usize) -> PyResult<Py<PyAny>> {
+        let value = self.values.get(slot).and_then(Option::as_ref);
+        value
+            .map(|value| value.clone_ref(py))
+            .ok_or_else(|| PyKeyError::new_err(slot))
+    }
+
+    fn stamp(&self, slot: usize) -> f64 {
+        self.stamps.get(slot).copied().unwrap_or_default()
+    }
+
+    /// The slots in the order in which they were filled, from the given one on.
+    fn filled(&self, start: usize) -> Vec<u32> {
+        self.order.get(start..).unwrap_or_default().to_vec()
+    }
+
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands the visitor over by value"
+    )]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.values
+            .iter()
+            .flatten()
+            .try_for_each(|value| visit.call(value))
+    }
+
+    fn __clear__(&mut self) {
+        self.values.iter_mut().for_each(|value| *value = None);
+    }
+}

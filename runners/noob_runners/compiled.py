@@ -20,7 +20,7 @@ from noob_runners.collector import collector_paused
 from noob_runners.errors import StalledEpochError
 from noob_runners.plan import Plan, Step
 from noob_runners.scheduler import IndexedScheduler
-from noob_runners.store import PlanStore
+from noob_runners.store import ABSENT, PlanStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,19 +149,24 @@ class CompiledRunner(SynchronousRunner):
 
     def _drive(self, epoch: Epoch, inputs: dict[str, Any]) -> None:
         """Run nodes until nothing of the epoch is ready any more."""
+        complete = self._supply(inputs)
+        core, steps = self._scheduler.core, self._plan.steps
 
-        def special(node_id: str, at: Epoch) -> None:
-            self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
+        def run(node_id: str, at: Epoch) -> None:
+            step = steps.get(node_id)
+            if step is not None and step.plain and complete:
+                self._run_step(step, at, core)
+            else:
+                self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
 
         def emit(node_id: str, value: Any) -> None:
             self._handle_events(self.tube.nodes[node_id], value, epoch)
 
-        complete = self._supply(inputs)
         if components.NATIVE and complete and not self._callbacks:
             block: Any = self._values.block  # native, where components.NATIVE
-            self._native_driver().run(epoch, block, special, emit)
+            self._native_driver().run(epoch, block, run, emit)
         else:
-            self._drive_in_python(epoch, special, plainly=complete)
+            self._drive_in_python(epoch, run)
 
     def _supply(self, inputs: dict[str, Any]) -> bool:
         """Put the inputs that nodes depend on in their slots.
@@ -194,50 +199,41 @@ class CompiledRunner(SynchronousRunner):
             self._driven = core
         return self._driver
 
-    def _drive_in_python(
-        self, epoch: Epoch, special: Callable[[str, Epoch], None], *, plainly: bool
-    ) -> None:
-        """The loop of `noob_fast.EpochDriver` in Python, which also serves callbacks.
-
-        Args:
-            epoch: the root epoch to run.
-            special: runs a node as NOOB does.
-            plainly: whether plain nodes are called here, and not by `special` too.
-        """
+    def _drive_in_python(self, epoch: Epoch, run: Callable[[str, Epoch], None]) -> None:
+        """The loop of `noob_fast.EpochDriver` in Python, which also serves callbacks."""
         core = self._scheduler.core
-        steps = self._plan.steps
         while core.is_active_at(epoch):
             ready = core.get_ready_at(epoch)
             if not ready:
                 return
             for at, node_id in ready:
-                step = steps.get(node_id)
-                if step is not None and step.plain and at == epoch and plainly:
-                    self._run_step(step, epoch, core)
-                elif node_id in ("input", "assets"):
+                if node_id in ("input", "assets"):
                     core.done(at, node_id)
                 else:
-                    special(node_id, at)
+                    run(node_id, at)
 
     def _run_step(self, step: Step, epoch: Epoch, core: FastScheduler) -> None:
-        """Call a plain node, and note what it returned."""
-        block = self._values.block
+        """Call a plain node in the root epoch or a sub-epoch, and note what it returned."""
+        store = self._values
+        values = store.block if epoch == store.epoch else store.below(epoch)
+        get = values.get
         no_event = MetaSignal.NoEvent
-        args = [
-            value
-            for slot in step.positional
-            if block.has(slot) and (value := block.get(slot)) is not no_event
-        ]
+        args = []
+        for slot in step.positional:
+            value = get(slot, ABSENT)
+            if value is not ABSENT and value is not no_event:
+                args.append(value)
         kwargs = {} if step.epoch_slot is None else {step.epoch_slot: epoch}
         for name, slot in step.keyword:
-            if block.has(slot) and (value := block.get(slot)) is not no_event:
+            value = get(slot, ABSENT)
+            if value is not ABSENT and value is not no_event:
                 kwargs[name] = value
         call = step.call.process if step.late else step.call
         value = call(*args, **kwargs)
         if self._callbacks or len(step.signals) != 1 or _is_special(value):
             self._handle_events(step.node, value, epoch)
             return
-        block.put(step.first, value)
+        values.put(step.first, value)
         core.update(
             [
                 (

@@ -1,8 +1,14 @@
-"""NOOB's event store on a block of values: an event becomes a dictionary when someone reads it."""
+"""NOOB's event store on numbered slots: an event becomes a dictionary when someone reads it.
+
+The values of the open root epoch are in a block, those of each of its sub-epochs in a dictionary.
+Everything else (another root, a signal that no node declares) is kept as NOOB keeps it.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
+from time import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from noob.store import EventStore, _make_event_dict
@@ -16,39 +22,78 @@ if TYPE_CHECKING:
 
     from noob_runners.plan import Plan
 
-__all__ = ["PlanStore"]
+__all__ = ["ABSENT", "PlanStore", "SubepochValues"]
+
+ABSENT: Any = object()
+"""What a slot without a value is read as."""
+
+
+class SubepochValues:
+    """What the nodes of one sub-epoch emitted, by slot.
+
+    Args:
+        epoch: the sub-epoch.
+        above: the values of those between it and its root, the nearest first.
+        block: the root's values.
+    """
+
+    __slots__ = ("_block", "_chain", "epoch", "flushed", "made", "stamps", "values")
+
+    def __init__(self, epoch: Epoch, above: list[SubepochValues], block: ValueBlock) -> None:
+        self.epoch = epoch
+        self.values: dict[int, Any] = {}
+        self.stamps: dict[int, float] = {}
+        self.made: dict[int, Event] = {}
+        """Events that exist."""
+        self.flushed = 0
+        """How many of the values NOOB's dictionary has as events."""
+        self._chain = (self.values, *(values.values for values in above))
+        self._block = block
+
+    def get(self, slot: int, default: Any) -> Any:
+        """The slot's value here or, if there is none, in the nearest epoch above that has one."""
+        for values in self._chain:
+            if slot in values:
+                return values[slot]
+        return self._block.get(slot, default)
+
+    def put(self, slot: int, value: Any) -> None:
+        """Note an emitted value, now."""
+        self.values[slot] = value
+        self.stamps[slot] = time()
 
 
 class PlanStore(EventStore):
-    """An `EventStore` that keeps the open root epoch's values in a block.
-
-    Sub-epochs, and events of signals that no node declares, are kept as NOOB keeps them.
+    """An `EventStore` that makes events when they are read.
 
     Args:
-        plan: which slot of the block belongs to which signal.
+        plan: which slot belongs to which signal.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.block = ValueBlock(plan.size)
+        """The open root epoch's values."""
         self._plan = plan
-        self._epoch: Epoch | None = None
         self._owners: list[str] | None = None
         self._reset()
         super().__init__()
 
     def _reset(self) -> None:
+        self.block.clear()
+        self.epoch: Epoch | None = None
+        """The root epoch that is open."""
         self._eager: EventDict = _make_event_dict()
         self._made: dict[int, Event] = {}
-        """Events that exist, by slot."""
-        self._replaced: dict[int, Event] = {}
-        """Events whose slot a later one took, by their place in the order."""
+        """Events of the root epoch that exist, by slot."""
         self._flushed = 0
+        """How many of the block's values NOOB's dictionary has as events."""
+        self._below: dict[Epoch, SubepochValues] = {}
 
     def open(self, epoch: Epoch) -> None:
-        """Begin a root epoch; what the block held before is forgotten."""
-        if self._epoch is not None:
+        """Begin a root epoch; what there was before is forgotten."""
+        if self.epoch is not None:
             self.clear()
-        self._epoch = epoch
+        self.epoch = epoch
 
     @property
     def events(self) -> EventDict:
@@ -58,28 +103,46 @@ class PlanStore(EventStore):
 
     @events.setter
     def events(self, events: EventDict) -> None:
-        self.block.clear()
-        self._epoch = None
         self._reset()
         self._eager = events
 
+    def below(self, epoch: Epoch) -> SubepochValues:
+        """The values of a sub-epoch of the open epoch."""
+        known = self._below.get(epoch)
+        if known is None:
+            parents = epoch.parents
+            above = [self.below(parent) for parent in parents[:-1]]
+            known = self._below[epoch] = SubepochValues(epoch, above, self.block)
+            for parent in parents:
+                self._subepochs[parent].add(epoch)
+        return known
+
     def add(self, event: Event) -> Event:
         """Add an existing event, returning it."""
-        slot = None
-        if event["epoch"] == self._epoch:
-            slot = self._plan.slot(event["node_id"], event["signal"])
+        epoch = event["epoch"]
+        slot = self._slot(event["node_id"], event["signal"], epoch)
         with self._event_condition:
             if slot is None:
-                self._eager[event["epoch"]][event["node_id"]][event["signal"]].append(event)
-                for parent in event["epoch"].parents:
-                    self._subepochs[parent].add(event["epoch"])
-            else:
-                if self.block.has(slot):
-                    order = self.block.filled(0)
-                    last = len(order) - 1 - order[::-1].index(slot)
-                    self._replaced[last] = self._event(slot)
+                for parent in epoch.parents:
+                    self._subepochs[parent].add(epoch)
+                self._append(event)
+            elif epoch == self.epoch:
+                again = self.block.get(slot, ABSENT) is not ABSENT
+                if again:
+                    self._flush()
                 self.block.put(slot, event["value"])
                 self._made[slot] = event
+                if again:
+                    self._append(event)
+                    self._flushed += 1
+            else:
+                below = self.below(epoch)
+                again = slot in below.values
+                if again:
+                    self._flush()
+                    self._append(event)
+                below.put(slot, event["value"])
+                below.made[slot] = event
             self._event_condition.notify_all()
         return event
 
@@ -89,23 +152,15 @@ class PlanStore(EventStore):
         Raises:
             KeyError: there is none.
         """
-        if isinstance(epoch, int) or self._epoch is None:
-            self._flush()
+        slot = None if isinstance(epoch, int) else self._slot(node_id, signal, epoch)
+        if isinstance(epoch, int) or slot is None:
             return super().get(node_id, signal, epoch)
-        if epoch != self._epoch:
-            for at in (epoch, *epoch.parents):
-                if at == self._epoch:
-                    break
-                if events := self._eager[at][node_id][signal]:
-                    return events[-1]
-            else:
-                raise KeyError(
-                    f"No event found for node_id: {node_id}, signal: {signal}, epoch: {epoch}"
-                )
-        slot = self._plan.slot(node_id, signal)
-        if slot is None:
-            return super().get(node_id, signal, self._epoch)
-        if not self.block.has(slot):
+        if epoch != self.epoch:
+            for at in (epoch, *epoch.parents[:-1]):
+                below = self._below.get(at)
+                if below is not None and slot in below.values:
+                    return self._event_below(below, slot)
+        if self.block.get(slot, ABSENT) is ABSENT:
             raise KeyError(
                 f"No event found for node_id: {node_id}, signal: {signal}, epoch: {epoch}"
             )
@@ -115,47 +170,68 @@ class PlanStore(EventStore):
         """Forget an epoch and its sub-epochs, or everything."""
         if epoch is None:
             self.events = _make_event_dict()
-        else:
-            self._flush()
-            if epoch == self._epoch:
-                self.events = self._eager
-            super().clear(epoch)
+            return
+        self._flush()
+        if epoch == self.epoch:
+            self.events = self._eager
+        for at in [at for at in self._below if at == epoch or epoch in at.parents]:
+            del self._below[at]
+        super().clear(epoch)
+
+    def _slot(self, node_id: str, signal: str, epoch: Epoch) -> int | None:
+        """The slot of a signal, if its values are kept in slots in this epoch."""
+        if self.epoch is None or epoch.root != self.epoch.root:
+            return None
+        return self._plan.slot(node_id, signal)
+
+    def _append(self, event: Event) -> None:
+        self._eager[event["epoch"]][event["node_id"]][event["signal"]].append(event)
 
     def _event(self, slot: int) -> Event:
-        """The event of a filled slot."""
+        """The event of a filled slot of the block."""
         event = self._made.get(slot)
         if event is None:
-            node_id = self._owner(slot)
-            event = self._made[slot] = self.event_maker.new_event(
-                node_id=node_id,
-                signal=self._plan.signal(node_id, slot),
-                epoch=self._epoch,  # type: ignore[arg-type] # a filled slot has an epoch
-                value=self.block.get(slot),
-                timestamp=datetime.fromtimestamp(self.block.stamp(slot), UTC),
-            )
+            value, stamp = self.block.get(slot, ABSENT), self.block.stamp(slot)
+            event = self._made[slot] = self._make(slot, self.epoch, value, stamp)
         return event
 
-    def _owner(self, slot: int) -> str:
-        """The node that a slot belongs to."""
+    def _event_below(self, below: SubepochValues, slot: int) -> Event:
+        """The event of a filled slot of a sub-epoch."""
+        event = below.made.get(slot)
+        if event is None:
+            value, stamp = below.values[slot], below.stamps[slot]
+            event = below.made[slot] = self._make(slot, below.epoch, value, stamp)
+        return event
+
+    def _make(self, slot: int, epoch: Any, value: Any, stamp: float) -> Event:
         if self._owners is None:
             steps = self._plan.steps.values()
             self._owners = [step.node_id for step in steps for _ in step.signals]
-        return self._owners[slot]
+        node_id = self._owners[slot]
+        return self.event_maker.new_event(
+            node_id=node_id,
+            signal=self._plan.signal(node_id, slot),
+            epoch=epoch,
+            value=value,
+            timestamp=datetime.fromtimestamp(stamp, UTC),
+        )
 
     def _flush(self) -> None:
-        """Make events of what the block holds and NOOB's dictionary does not."""
-        epoch = self._epoch
-        if epoch is None:
+        """Make events of all values of which NOOB's dictionary has none."""
+        if self.epoch is None:
             return
         with self._event_condition:
             filled = self.block.filled(self._flushed)
-            if filled and epoch not in self._eager:
+            if filled and self.epoch not in self._eager:
                 # A root comes before its sub-epochs, as its first event did.
                 others = dict(self._eager)
                 self._eager.clear()
-                _ = self._eager[epoch]
+                _ = self._eager[self.epoch]
                 self._eager.update(others)
-            for place, slot in enumerate(filled, self._flushed):
-                event: Any = self._replaced.get(place) or self._event(slot)
-                self._eager[epoch][event["node_id"]][event["signal"]].append(event)
+            for slot in filled:
+                self._append(self._event(slot))
             self._flushed += len(filled)
+            for below in self._below.values():
+                for slot in islice(below.values, below.flushed, None):
+                    self._append(self._event_below(below, slot))
+                below.flushed = len(below.values)

@@ -1,6 +1,6 @@
 //! The values of one epoch, kept where the loop over its nodes can reach them without Python.
 
-use pyo3::exceptions::{PyIndexError, PyKeyError};
+use pyo3::exceptions::PyIndexError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -69,15 +69,11 @@ impl ValueBlock {
         Ok(())
     }
 
-    fn has(&self, slot: usize) -> bool {
-        self.values.get(slot).is_some_and(Option::is_some)
-    }
-
-    fn get(&self, py: Python<'_>, slot: usize) -> PyResult<Py<PyAny>> {
-        let value = self.values.get(slot).and_then(Option::as_ref);
-        value
-            .map(|value| value.clone_ref(py))
-            .ok_or_else(|| PyKeyError::new_err(slot))
+    fn get(&self, py: Python<'_>, slot: usize, default: Py<PyAny>) -> Py<PyAny> {
+        match self.values.get(slot) {
+            Some(Some(value)) => value.clone_ref(py),
+            _ => default,
+        }
     }
 
     fn stamp(&self, slot: usize) -> f64 {

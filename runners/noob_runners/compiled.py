@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from noob import SynchronousRunner
 from noob.asset import AssetScope
 from noob.event import MetaSignal, is_event
+from noob.exceptions import AlreadyRunningError
 
 from noob_runners import components
 from noob_runners.collector import collector_paused
@@ -30,22 +31,24 @@ if TYPE_CHECKING:
     from noob.types import ReturnNodeType
 
     from noob_fast import EpochDriver
-    from noob_runners.components import FastScheduler
-
 __all__ = ["CompiledRunner"]
 
-_HOOKS = (
-    "_after_call_node",
-    "_asset_context",
-    "_before_call_node",
-    "_call_node",
-    "_collect_input",
-    "_filter_ready",
-    "_get_node",
-    "_get_ready",
-    "_handle_events",
-    "_process_node",
-)
+_STOCK_STEPS = {
+    name: getattr(SynchronousRunner, name)
+    for name in (
+        "_after_call_node",
+        "_asset_context",
+        "_before_call_node",
+        "_call_callbacks",
+        "_call_node",
+        "_collect_input",
+        "_filter_ready",
+        "_get_node",
+        "_get_ready",
+        "_handle_events",
+        "_process_node",
+    )
+}
 """The steps of NOOB's loop. Whoever replaces one means it to be taken, so NOOB's own loop runs."""
 
 
@@ -53,7 +56,8 @@ _HOOKS = (
 class CompiledRunner(SynchronousRunner):
     """A `SynchronousRunner` that compiles its tube once and then runs epochs with little overhead.
 
-    Results, events and exceptions are SynchronousRunner's, on every tube that it can run. An
+    Results, events and exceptions are SynchronousRunner's, on every tube that it can run; the
+    package's README lists the few cases in which it could not go on, or is not asked. An
     `IndexedTube` is used as it is. A stock `Tube` that has not run yet gets our scheduler in the
     place of its own; one that is in use is run by NOOB's own loop, and so is a tube whose store the
     caller supplies, or a runner of which a step (`_call_node` and the like) has been replaced.
@@ -76,6 +80,7 @@ class CompiledRunner(SynchronousRunner):
                 self.tube.scheduler = ours
         with collector_paused():
             self._plan = Plan(self.tube)
+        self._driving = False
         self._driver: EpochDriver | None = None
         self._driven: Any = None
         if self.store is None:
@@ -90,11 +95,12 @@ class CompiledRunner(SynchronousRunner):
     def _is_compiled(self) -> bool:
         return (
             isinstance(self.store, PlanStore)
+            and self.store.plan is self._plan
+            and self._plan.tube is self.tube
             and isinstance(self.tube.scheduler, IndexedScheduler)
             and not any(
-                hook in self.__dict__
-                or getattr(type(self), hook) is not getattr(SynchronousRunner, hook)
-                for hook in _HOOKS
+                name in self.__dict__ or getattr(type(self), name) is not step
+                for name, step in _STOCK_STEPS.items()
             )
         )
 
@@ -105,12 +111,18 @@ class CompiledRunner(SynchronousRunner):
             What the tube's return node collected; None without one, or where it collected nothing.
 
         Raises:
+            AlreadyRunningError: it is called by a node that it runs, or by another thread.
             SchedulerExhaustedError: no node can run any more.
             StalledEpochError: see the class.
             Exception: whatever a node raises.
         """
         if not self._is_compiled:
             return super().process(**kwargs)
+        if self._driving:
+            raise AlreadyRunningError(
+                "This runner is in the middle of an epoch: it cannot be asked for another one by a "
+                "node of that epoch or by another thread"
+            )
         inputs = self._validate_input(**kwargs)
         with self._asset_context(AssetScope.process):
             self._before_process()
@@ -120,7 +132,7 @@ class CompiledRunner(SynchronousRunner):
 
     def collect_return(self, epoch: Epoch | None = None) -> ReturnNodeType:
         """Take what the return node collected."""
-        if epoch is not None:
+        if epoch is not None or not self._is_compiled:
             return super().collect_return(epoch)
         returns = self._plan.returns
         return returns.get(keep=False) if returns is not None and returns.enabled else None
@@ -137,50 +149,57 @@ class CompiledRunner(SynchronousRunner):
         epoch = self._scheduler.begin()
         if epoch is None:
             return
-        self._values.open(epoch)
+        core = self._scheduler.core
         try:
             self._drive(epoch, inputs)
-            if self._scheduler.core.is_active_at(epoch):
+            # (A node that was enabled or disabled meanwhile has replaced the core, and ended it.)
+            if core is self._scheduler.core and core.is_active_at(epoch):
                 self._raise_stalled(epoch)
         except BaseException:
             if not self._scheduler.core.epoch_completed(epoch):
                 self._scheduler.end_epoch(epoch)
+            if self._plan.returns is not None:
+                self._plan.returns.get(keep=False)  # nothing of it belongs to the next epoch
             raise
 
     def _drive(self, epoch: Epoch, inputs: dict[str, Any]) -> None:
         """Run nodes until nothing of the epoch is ready any more."""
-        complete = self._supply(inputs)
-        core, steps = self._scheduler.core, self._plan.steps
+        values, complete = self._read_inputs(inputs)
+        self._values.open(epoch, values)
+        steps = self._plan.steps if complete and not self._callbacks else {}
 
         def run(node_id: str, at: Epoch) -> None:
             step = steps.get(node_id)
-            if step is not None and step.plain and complete:
-                self._run_step(step, at, core)
+            if step is not None and step.plain:
+                self._run_step(step, at)
             else:
                 self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
 
         def emit(node_id: str, value: Any) -> None:
             self._handle_events(self.tube.nodes[node_id], value, epoch)
 
-        if components.NATIVE and complete and not self._callbacks:
-            block: Any = self._values.block  # native, where components.NATIVE
-            self._native_driver().run(epoch, block, run, emit)
-        else:
+        if not (components.NATIVE and steps):
             self._drive_in_python(epoch, run)
+            return
+        block: Any = self._values.block  # native, where components.NATIVE
+        self._driving = True
+        try:
+            self._native_driver().run(epoch, block, run, emit)
+        finally:
+            self._driving = False
 
-    def _supply(self, inputs: dict[str, Any]) -> bool:
-        """Put the inputs that nodes depend on in their slots.
+    def _read_inputs(self, inputs: dict[str, Any]) -> tuple[dict[int, Any], bool]:
+        """The inputs that plain nodes depend on, by slot, and whether all can be passed as such.
 
-        Returns:
-            Whether all are there; of those that are not, NOOB's own code tells the node.
+        Of those that cannot, NOOB's own code tells the node.
         """
-        complete = True
+        values: dict[int, Any] = {}
         for name, slot in self._plan.inputs.items():
             try:
-                self._values.block.supply(slot, self.tube.input_collection.get(name, inputs))
+                values[slot] = self.tube.input_collection.get(name, inputs)
             except KeyError:
-                complete = False
-        return complete
+                return {}, False
+        return values, not any(value is MetaSignal.NoEvent for value in values.values())
 
     def _native_driver(self) -> EpochDriver:
         core: Any = self._scheduler.core
@@ -193,26 +212,25 @@ class CompiledRunner(SynchronousRunner):
                     self._plan.steps.values(),
                     MetaSignal.NoEvent,
                     MetaSignal.Exhausted,
-                    is_event,
-                    _is_sequence,
+                    _is_special,
                 )
             self._driven = core
         return self._driver
 
     def _drive_in_python(self, epoch: Epoch, run: Callable[[str, Epoch], None]) -> None:
         """The loop of `noob_fast.EpochDriver` in Python, which also serves callbacks."""
-        core = self._scheduler.core
-        while core.is_active_at(epoch):
-            ready = core.get_ready_at(epoch)
+        scheduler = self._scheduler  # whose core a callback may replace
+        while scheduler.core.is_active_at(epoch):
+            ready = scheduler.core.get_ready_at(epoch)
             if not ready:
                 return
             for at, node_id in ready:
                 if node_id in ("input", "assets"):
-                    core.done(at, node_id)
+                    scheduler.core.done(at, node_id)
                 else:
                     run(node_id, at)
 
-    def _run_step(self, step: Step, epoch: Epoch, core: FastScheduler) -> None:
+    def _run_step(self, step: Step, epoch: Epoch) -> None:
         """Call a plain node in the root epoch or a sub-epoch, and note what it returned."""
         store = self._values
         values = store.block if epoch == store.epoch else store.below(epoch)
@@ -230,11 +248,11 @@ class CompiledRunner(SynchronousRunner):
                 kwargs[name] = value
         call = step.call.process if step.late else step.call
         value = call(*args, **kwargs)
-        if self._callbacks or len(step.signals) != 1 or _is_special(value):
+        if len(step.signals) != 1 or _is_special(value) or values.has(step.first):
             self._handle_events(step.node, value, epoch)
             return
         values.put(step.first, value)
-        core.update(
+        self._scheduler.core.update(
             [
                 (
                     epoch,
@@ -255,14 +273,15 @@ class CompiledRunner(SynchronousRunner):
         )
 
 
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Sequence)
-
-
 def _is_special(value: Any) -> bool:
-    """Whether NOOB takes a value for events that the node made: an event, or a sequence of them."""
+    """Whether NOOB takes a value for events that the node made: an event, or a sequence of them.
+
+    Of sequences other than lists and tuples only NOOB finds out: reading them may have effects.
+    """
     if isinstance(value, int | float | str | bytes | None):
         return False
     if isinstance(value, dict):
         return is_event(value)
-    return isinstance(value, Sequence) and len(value) > 0 and is_event(value[0])
+    if type(value) in (list, tuple):
+        return len(value) > 0 and is_event(value[0])
+    return isinstance(value, Sequence)

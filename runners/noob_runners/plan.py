@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from noob.node import Return
+from noob.node import Node, Return
 from noob.node.base import _INJECTION_MAP, WrapClassNode, WrapFuncNode
 from noob.utils import iscoroutinefunction_partial
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from noob import Tube
     from noob.edge import Edge
-    from noob.node import Node
 
 __all__ = ["Plan", "Step"]
 
@@ -57,11 +57,12 @@ class Plan:
     """
 
     def __init__(self, tube: Tube) -> None:
+        self.tube = tube
         self.steps: dict[str, Step] = {}
         self.returns: Return | None = None
         self.inputs: dict[str, int] = {}
         """The slots of the process-scoped inputs that plain nodes depend on."""
-        self._calls: dict[Any, _Call] = {}
+        self._calls: dict[int, _Call] = {}
         self._signals = {node_id: _signals(node) for node_id, node in tube.nodes.items()}
         first: dict[str, int] = {}
         size = 0
@@ -148,14 +149,11 @@ class Plan:
             wrapped = node.fn
         elif isinstance(node, WrapClassNode):
             wrapped = node.cls
-        try:
-            call = self._calls.get(wrapped)
-        except TypeError:  # an unhashable callable
+        if wrapped is None:
             return _Call(node)
+        call = self._calls.get(id(wrapped))
         if call is None:
-            call = _Call(node)
-            if wrapped is not None:
-                self._calls[wrapped] = call
+            call = self._calls[id(wrapped)] = _Call(node)
         return call
 
 
@@ -166,7 +164,8 @@ class _Call:
 
     def __init__(self, node: Node) -> None:
         self.is_special = True
-        """Whether it is a coroutine, or NOOB cannot tell what it takes and will say so."""
+        """Whether there is more to it: it is a coroutine, its own `init` may change what it emits,
+        or NOOB cannot tell what it takes and will say so."""
         self.is_stable = False
         """Whether what is called stays the same from `init` to `deinit` and beyond."""
         self.injections: dict[str, str] = {}
@@ -178,7 +177,10 @@ class _Call:
                 self.injections = _injections(function)
         except (TypeError, ValueError):
             return
-        self.is_special = iscoroutinefunction_partial(function)
+        wraps = isinstance(node, WrapClassNode | WrapFuncNode)
+        self.is_special = iscoroutinefunction_partial(function) or not (
+            wraps or type(node).init is Node.init
+        )
         self.is_stable = isinstance(node, WrapFuncNode) and not is_generator
 
 
@@ -197,14 +199,19 @@ def _function(node: Node) -> Callable[..., Any]:
 def _signals(node: Node) -> tuple[str, ...]:
     """The names of a node's signals; none where NOOB cannot tell, and will say so."""
     try:
-        return tuple(node.signals)
-    except (TypeError, ValueError):
+        if isinstance(node, WrapClassNode | WrapFuncNode):
+            return tuple(node.signals)
+        return tuple(node.get_signals(node.spec))  # without making the node remember them
+    except Exception:  # noqa: BLE001 (whatever it is, the node raises it again when it runs)
         return ()
 
 
 def _stable_call(node: Node) -> Callable[..., Any]:
-    """The function of a node, with its parameters if it has any."""
-    return node.process if getattr(node, "params", None) else node.fn  # type: ignore[attr-defined] # a function's node
+    """What a function's node calls, without the wrapping of one that has no parameters."""
+    process = node.process
+    if type(process) is partial and not process.args and not process.keywords:
+        return process.func
+    return process
 
 
 def _injections(function: Callable[..., Any]) -> dict[str, str]:

@@ -24,9 +24,10 @@ class IndexedScheduler(Scheduler):
 
     @classmethod
     def replacing(cls, scheduler: Scheduler) -> IndexedScheduler | None:
-        """The same scheduler on our component; None if it is in use, as its state stays its own."""
+        """The same scheduler on our component; None if it is in use, or someone's own class."""
         core = scheduler._core  # noqa: SLF001 (NOOB has no public way to ask)
-        if core.epoch_log or core.exhausted or core.is_active():
+        in_use = core.epoch_log or core.exhausted or core.is_active()
+        if in_use or type(scheduler) is not Scheduler:
             return None
         return cls(nodes=scheduler.nodes, edges=scheduler.edges)
 

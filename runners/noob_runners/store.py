@@ -50,6 +50,10 @@ class SubepochValues:
         self._chain = (self.values, *(values.values for values in above))
         self._block = block
 
+    def has(self, slot: int) -> bool:
+        """Whether the slot holds a value here."""
+        return slot in self.values
+
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value here or, if there is none, in the nearest epoch above that has one."""
         for values in self._chain:
@@ -62,6 +66,12 @@ class SubepochValues:
         self.values[slot] = value
         self.stamps[slot] = time()
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.values.clear()
+        self.made.clear()
+        self.flushed = 0
+
 
 class PlanStore(EventStore):
     """An `EventStore` that makes events when they are read.
@@ -71,28 +81,32 @@ class PlanStore(EventStore):
     """
 
     def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.block = ValueBlock(plan.size)
         """The open root epoch's values."""
-        self._plan = plan
-        self._owners: list[str] | None = None
-        self._reset()
-        super().__init__()
-
-    def _reset(self) -> None:
-        self.block.clear()
         self.epoch: Epoch | None = None
-        """The root epoch that is open."""
+        """The root epoch that is open, or was open last."""
+        self._inputs: dict[int, Any] = {}
+        self._owners: list[str] | None = None
         self._eager: EventDict = _make_event_dict()
         self._made: dict[int, Event] = {}
         """Events of the root epoch that exist, by slot."""
         self._flushed = 0
         """How many of the block's values NOOB's dictionary has as events."""
         self._below: dict[Epoch, SubepochValues] = {}
+        super().__init__()
 
-    def open(self, epoch: Epoch) -> None:
-        """Begin a root epoch; what there was before is forgotten."""
-        if self.epoch is not None:
-            self.clear()
+    def open(self, epoch: Epoch, inputs: dict[int, Any]) -> None:
+        """Begin a root epoch; what there was before is forgotten.
+
+        Args:
+            epoch: the root epoch.
+            inputs: by slot, what nodes read without anyone having emitted it.
+        """
+        self._inputs = inputs
+        self.clear()
+        self._below = {}
+        self._subepochs.clear()
         self.epoch = epoch
 
     @property
@@ -103,8 +117,17 @@ class PlanStore(EventStore):
 
     @events.setter
     def events(self, events: EventDict) -> None:
-        self._reset()
+        self._empty_root()
+        for below in self._below.values():
+            below.clear()
         self._eager = events
+
+    def _empty_root(self) -> None:
+        self.block.clear()
+        for slot, value in self._inputs.items():
+            self.block.supply(slot, value)
+        self._made = {}
+        self._flushed = 0
 
     def below(self, epoch: Epoch) -> SubepochValues:
         """The values of a sub-epoch of the open epoch."""
@@ -123,11 +146,12 @@ class PlanStore(EventStore):
         slot = self._slot(event["node_id"], event["signal"], epoch)
         with self._event_condition:
             if slot is None:
+                self._flush()  # what came before it comes before it
                 for parent in epoch.parents:
                     self._subepochs[parent].add(epoch)
                 self._append(event)
             elif epoch == self.epoch:
-                again = self.block.get(slot, ABSENT) is not ABSENT
+                again = self.block.has(slot)
                 if again:
                     self._flush()
                 self.block.put(slot, event["value"])
@@ -137,8 +161,7 @@ class PlanStore(EventStore):
                     self._flushed += 1
             else:
                 below = self.below(epoch)
-                again = slot in below.values
-                if again:
+                if below.has(slot):
                     self._flush()
                     self._append(event)
                 below.put(slot, event["value"])
@@ -158,9 +181,9 @@ class PlanStore(EventStore):
         if epoch != self.epoch:
             for at in (epoch, *epoch.parents[:-1]):
                 below = self._below.get(at)
-                if below is not None and slot in below.values:
+                if below is not None and below.has(slot):
                     return self._event_below(below, slot)
-        if self.block.get(slot, ABSENT) is ABSENT:
+        if not self.block.has(slot):
             raise KeyError(
                 f"No event found for node_id: {node_id}, signal: {signal}, epoch: {epoch}"
             )
@@ -173,16 +196,17 @@ class PlanStore(EventStore):
             return
         self._flush()
         if epoch == self.epoch:
-            self.events = self._eager
-        for at in [at for at in self._below if at == epoch or epoch in at.parents]:
-            del self._below[at]
+            self._empty_root()
+        for at, below in self._below.items():
+            if at == epoch or epoch in at.parents:
+                below.clear()
         super().clear(epoch)
 
     def _slot(self, node_id: str, signal: str, epoch: Epoch) -> int | None:
         """The slot of a signal, if its values are kept in slots in this epoch."""
         if self.epoch is None or epoch.root != self.epoch.root:
             return None
-        return self._plan.slot(node_id, signal)
+        return self.plan.slot(node_id, signal)
 
     def _append(self, event: Event) -> None:
         self._eager[event["epoch"]][event["node_id"]][event["signal"]].append(event)
@@ -205,12 +229,12 @@ class PlanStore(EventStore):
 
     def _make(self, slot: int, epoch: Any, value: Any, stamp: float) -> Event:
         if self._owners is None:
-            steps = self._plan.steps.values()
+            steps = self.plan.steps.values()
             self._owners = [step.node_id for step in steps for _ in step.signals]
         node_id = self._owners[slot]
         return self.event_maker.new_event(
             node_id=node_id,
-            signal=self._plan.signal(node_id, slot),
+            signal=self.plan.signal(node_id, slot),
             epoch=epoch,
             value=value,
             timestamp=datetime.fromtimestamp(stamp, UTC),

@@ -154,7 +154,7 @@ def _id(node: Node | str) -> str:
 
 def _share_signals(nodes: Iterable[Node]) -> None:
     """Give nodes of one function or class one dictionary of signals: they follow from it alone."""
-    known: dict[Any, dict[str, Signal]] = {}
+    known: dict[int, dict[str, Signal]] = {}
     for node in nodes:
         if isinstance(node, WrapFuncNode):
             wrapped: Any = node.fn
@@ -162,12 +162,12 @@ def _share_signals(nodes: Iterable[Node]) -> None:
             wrapped = node.cls
         else:
             continue
-        try:
-            signals = known.get(wrapped)
-            if signals is None:
-                signals = known[wrapped] = node.signals
-        except (TypeError, ValueError):  # NOOB says so when the node is called
-            continue
+        signals = known.get(id(wrapped))  # what compares equal need not emit the same
+        if signals is None:
+            try:
+                signals = known[id(wrapped)] = node.signals
+            except (TypeError, ValueError):  # NOOB says so when the node is called
+                continue
         node.__dict__["signals"] = signals
 
 
@@ -176,6 +176,8 @@ def _check_signal(edge: Edge, nodes: dict[str, Node]) -> None:
     if not isinstance(source, WrapFuncNode | WrapClassNode):
         return  # a node of the user's own can emit what it does not declare
     signals = source.__dict__.get("signals", {edge.source_signal: None})
+    if any("Event" in str(signal.annotation) for signal in signals.values() if signal):
+        return  # and so can a function that makes the events itself
     if (
         edge.source_signal not in signals
         and source.enabled

@@ -37,6 +37,10 @@ class ValueBlock:
         """Note a value that is there without having been emitted: an input."""
         self._values[slot] = value
 
+    def has(self, slot: int) -> bool:
+        """Whether the slot holds a value."""
+        return self._values[slot] is not _ABSENT
+
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value, or the default if it holds none."""
         value = self._values[slot]

@@ -69,6 +69,10 @@ impl ValueBlock {
         Ok(())
     }
 
+    pub fn has(&self, slot: usize) -> bool {
+        self.values.get(slot).is_some_and(Option::is_some)
+    }
+
     fn get(&self, py: Python<'_>, slot: usize, default: Py<PyAny>) -> Py<PyAny> {
         match self.values.get(slot) {
             Some(Some(value)) => value.clone_ref(py),

@@ -8,10 +8,10 @@ use crate::epoch::Epoch;
 use crate::items::{ASSETS, INPUT, Item};
 use crate::scheduler::Event;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
-use rustc_hash::FxHashMap;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
 #[derive(FromPyObject)]
@@ -51,92 +51,64 @@ enum Kind {
     Special,
 }
 
-/// The three values that decide what a returned one means.
+/// What decides what a returned value means: NOOB's two signals, and a function that tells of any
+/// other value whether NOOB might take it for events.
 struct Meanings {
     no_event: Py<PyAny>,
     exhausted: Py<PyAny>,
-    is_event: Py<PyAny>,
-    is_sequence: Py<PyAny>,
+    is_special: Py<PyAny>,
+}
+
+impl Meanings {
+    fn kind(&self, value: &Bound<'_, PyAny>) -> PyResult<Kind> {
+        if is_scalar(value) {
+            return Ok(Kind::Plain);
+        }
+        if value.is(&self.no_event) {
+            return Ok(Kind::NoEvent);
+        }
+        if value.is(&self.exhausted) {
+            return Ok(Kind::Exhausted);
+        }
+        let py = value.py();
+        let surely_plain = if let Ok(list) = value.cast_exact::<PyList>() {
+            list.get_item(0).map_or(true, |first| is_scalar(&first))
+        } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            tuple.get_item(0).map_or(true, |first| is_scalar(&first))
+        } else if let Ok(dict) = value.cast_exact::<PyDict>() {
+            !dict.contains(intern!(py, "id"))?
+        } else {
+            false
+        };
+        if surely_plain || !self.is_special.bind(py).call1((value,))?.is_truthy()? {
+            Ok(Kind::Plain)
+        } else {
+            Ok(Kind::Special)
+        }
+    }
+}
+
+/// Whether a value is of a type of which no value is an event, or a sequence of them.
+fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyInt>()
+        || value.is_none()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyBytes>()
+        || value.is_exact_instance_of::<PyString>()
 }
 
 /// Runs a plan's plain steps on a native scheduler.
-#[pyclass(module = "noob_fast")]
+#[pyclass(module = "noob_fast", frozen)]
 pub struct EpochDriver {
     scheduler: Py<FastScheduler>,
     steps: Vec<Option<Step>>,
     /// The step of each of the scheduler's nodes.
     by_item: Vec<u32>,
     meanings: Meanings,
-    /// Of types met so far, whether their instances are sequences.
-    sequences: FxHashMap<usize, (Py<PyType>, bool)>,
-    process: Py<PyString>,
 }
 
 const NO_STEP: u32 = u32::MAX;
-
-impl EpochDriver {
-    /// Whether a value is what NOOB takes for events made by the node: an event, or a sequence
-    /// that begins with one.
-    fn kind(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Kind> {
-        if value.is_exact_instance_of::<PyInt>()
-            || value.is_none()
-            || value.is_exact_instance_of::<PyFloat>()
-            || value.is_exact_instance_of::<PyBool>()
-            || value.is_exact_instance_of::<PyBytes>()
-            || value.is_exact_instance_of::<PyString>()
-        {
-            return Ok(Kind::Plain);
-        }
-        if value.is(&self.meanings.no_event) {
-            return Ok(Kind::NoEvent);
-        }
-        if value.is(&self.meanings.exhausted) {
-            return Ok(Kind::Exhausted);
-        }
-        let first = if value.is_instance_of::<PyDict>() {
-            value.clone()
-        } else if let Ok(list) = value.cast_exact::<PyList>() {
-            let Ok(first) = list.get_item(0) else {
-                return Ok(Kind::Plain);
-            };
-            first
-        } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-            let Ok(first) = tuple.get_item(0) else {
-                return Ok(Kind::Plain);
-            };
-            first
-        } else if self.is_sequence(value)? {
-            // Its length and its items are the type's own affair.
-            return Ok(Kind::Special);
-        } else {
-            return Ok(Kind::Plain);
-        };
-        let special = first.is_instance_of::<PyDict>()
-            && self
-                .meanings
-                .is_event
-                .bind(value.py())
-                .call1((first,))?
-                .is_truthy()?;
-        Ok(if special { Kind::Special } else { Kind::Plain })
-    }
-
-    fn is_sequence(&mut self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let kind = value.get_type();
-        if let Some((_, known)) = self.sequences.get(&(kind.as_ptr() as usize)) {
-            return Ok(*known);
-        }
-        let is_sequence = self
-            .meanings
-            .is_sequence
-            .bind(value.py())
-            .call1((value,))?
-            .is_truthy()?;
-        self.sequences
-            .insert(kind.as_ptr() as usize, (kind.unbind(), is_sequence));
-        Ok(is_sequence)
-    }
-}
 
 /// Call a step with what the block has of its inputs. An input that was not emitted, or that is
 /// `NoEvent`, is left out.
@@ -146,7 +118,6 @@ fn call<'py>(
     block: &Bound<'py, ValueBlock>,
     epoch: &Bound<'py, PyAny>,
     meanings: &Meanings,
-    process: &Py<PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (args, kwargs) = {
         let values = &block.borrow().values;
@@ -185,7 +156,7 @@ fn call<'py>(
     if step.late {
         step.call
             .bind(py)
-            .getattr(process)?
+            .getattr(intern!(py, "process"))?
             .call(args, kwargs.as_ref())
     } else {
         step.call.bind(py).call(args, kwargs.as_ref())
@@ -194,16 +165,15 @@ fn call<'py>(
 
 #[pymethods]
 impl EpochDriver {
-    /// `steps`: a plan's steps; `no_event`, `exhausted`: NOOB's signals; `is_event`,
-    /// `is_sequence`: whether a value is one.
+    /// `steps`: a plan's steps; `no_event`, `exhausted`: NOOB's signals; `is_special`: whether NOOB
+    /// might take a value for events that the node made.
     #[new]
     fn new(
         scheduler: &Bound<'_, FastScheduler>,
         steps: &Bound<'_, PyAny>,
         no_event: Py<PyAny>,
         exhausted: Py<PyAny>,
-        is_event: Py<PyAny>,
-        is_sequence: Py<PyAny>,
+        is_special: Py<PyAny>,
     ) -> PyResult<Self> {
         let mut own = Vec::new();
         let mut by_item = Vec::new();
@@ -245,11 +215,8 @@ impl EpochDriver {
             meanings: Meanings {
                 no_event,
                 exhausted,
-                is_event,
-                is_sequence,
+                is_special,
             },
-            sequences: FxHashMap::default(),
-            process: PyString::intern(scheduler.py(), "process").unbind(),
         })
     }
 
@@ -259,7 +226,7 @@ impl EpochDriver {
     /// `emit(node_id, value)` takes note of a value that is not plain. Returns when the epoch is
     /// over, or nothing of it is ready any more.
     fn run(
-        &mut self,
+        &self,
         py: Python<'_>,
         epoch: &Bound<'_, PyAny>,
         block: &Bound<'_, ValueBlock>,
@@ -316,7 +283,7 @@ impl EpochDriver {
         reason = "what one call needs; a struct of borrows would only move the list"
     )]
     fn run_step(
-        &mut self,
+        &self,
         py: Python<'_>,
         scheduler: &Bound<'_, FastScheduler>,
         at: usize,
@@ -329,17 +296,19 @@ impl EpochDriver {
         let Some(step) = &self.steps[at] else {
             return Ok(());
         };
-        let value = call(py, step, block, epoch, &self.meanings, &self.process)?;
+        let value = call(py, step, block, epoch, &self.meanings)?;
+        let filled =
+            (step.first..step.first + step.signals.len()).any(|slot| block.borrow().has(slot));
+        if filled {
+            // Someone else has emitted in this node's name.
+            return hand_over(py, scheduler, node, value, emit);
+        }
         if step.signals.len() == 1 {
-            let kind = self.kind(&value)?;
+            let kind = self.meanings.kind(&value)?;
             if kind == Kind::Special {
                 return hand_over(py, scheduler, node, value, emit);
             }
-            let Some(step) = &self.steps[at] else {
-                return Ok(());
-            };
-            let before = block.borrow_mut().put_value(step.first, value.unbind())?;
-            drop(before);
+            block.borrow_mut().put_value(step.first, value.unbind())?;
             let core = &mut scheduler.borrow_mut().core;
             if kind == Kind::Plain {
                 core.finish_node(root, node, &step.awaited)?;
@@ -358,21 +327,17 @@ impl EpochDriver {
         };
         let mut kinds = Vec::with_capacity(values.len());
         for value in &values {
-            kinds.push(self.kind(value)?);
+            kinds.push(self.meanings.kind(value)?);
         }
-        let Some(step) = &self.steps[at] else {
-            return Ok(());
-        };
         let emitted = step.signals.len().min(values.len());
         if emitted == 0 || kinds[..emitted].contains(&Kind::Special) {
             return hand_over(py, scheduler, node, value, emit);
         }
         let mut events = Vec::with_capacity(emitted);
         for (at, value) in values.into_iter().take(emitted).enumerate() {
-            let before = block
+            block
                 .borrow_mut()
                 .put_value(step.first + at, value.unbind())?;
-            drop(before);
             events.push(event(root, node, step.signals[at], kinds[at]));
         }
         scheduler.borrow_mut().core.update(events)?;

@@ -62,8 +62,9 @@ class CompiledRunner(SynchronousRunner):
     place of its own; one that is in use is run by NOOB's own loop, and so is a tube whose store the
     caller supplies, or a runner of which a step (`_call_node` and the like) has been replaced.
 
-    After a node has raised, the epoch that it spoilt is over: the next `process` runs the next one.
-    (SynchronousRunner would wait for the failed node for ever.)
+    An exception is the node's own, with a note that names node and epoch. After it, the epoch that
+    it spoilt is over: the next `process` runs the next one. (SynchronousRunner would wait for the
+    failed node for ever.)
 
     Raises:
         StalledEpochError: by `process`, where a node has not emitted a signal that others wait for,
@@ -170,10 +171,14 @@ class CompiledRunner(SynchronousRunner):
 
         def run(node_id: str, at: Epoch) -> None:
             step = steps.get(node_id)
-            if step is not None and step.plain:
-                self._run_step(step, at)
-            else:
-                self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
+            try:
+                if step is not None and step.plain:
+                    self._run_step(step, at)
+                else:
+                    self._process_node(cast("MetaEvent", {"value": node_id, "epoch": at}), inputs)
+            except Exception as error:
+                error.add_note(f"in node {node_id!r}, epoch {at}")
+                raise
 
         def emit(node_id: str, value: Any) -> None:
             self._handle_events(self.tube.nodes[node_id], value, epoch)

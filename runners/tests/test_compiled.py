@@ -147,8 +147,9 @@ def test_after_an_exception_the_next_epoch_runs(load: Any) -> None:
         r=node("return", b="b.value", c="c.value"),
     )
     first = runner.process()
-    with pytest.raises(LookupError, match="one"):
+    with pytest.raises(LookupError, match="one") as raised:
         runner.process()
+    assert raised.value.__notes__ == ["in node 'b', epoch 1"]
     second = runner.process()
     assert (first["b"], second["b"]) == (0, 2)
     assert runner.tube.scheduler.epoch_log == {0, 1, 2}

@@ -7,6 +7,7 @@ use crate::bridge::FastScheduler;
 use crate::epoch::Epoch;
 use crate::items::{ASSETS, INPUT, Item};
 use crate::scheduler::Event;
+use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -296,7 +297,8 @@ impl EpochDriver {
         let Some(step) = &self.steps[at] else {
             return Ok(());
         };
-        let value = call(py, step, block, epoch, &self.meanings)?;
+        let value = call(py, step, block, epoch, &self.meanings)
+            .map_err(|error| noted(py, error, scheduler, node, epoch))?;
         let filled =
             (step.first..step.first + step.signals.len()).any(|slot| block.borrow().has(slot));
         if filled {
@@ -343,6 +345,28 @@ impl EpochDriver {
         scheduler.borrow_mut().core.update(events)?;
         Ok(())
     }
+}
+
+/// An exception of a node, with a note that names node and epoch.
+fn noted(
+    py: Python<'_>,
+    error: PyErr,
+    scheduler: &Bound<'_, FastScheduler>,
+    node: Item,
+    epoch: &Bound<'_, PyAny>,
+) -> PyErr {
+    if !error.is_instance_of::<PyException>(py) {
+        return error;
+    }
+    let text = {
+        let core = &scheduler.borrow().core;
+        format!("in node '{}', epoch {epoch}", core.items.text(node))
+    };
+    // An exception that takes no notes is passed on without.
+    let _ = error
+        .value(py)
+        .call_method1(intern!(py, "add_note"), (text,));
+    error
 }
 
 /// Let Python take note of what a node returned.

@@ -1,0 +1,5 @@
+"""The command ``noob-runners``."""
+
+from noob_runners.command.cli import main
+
+__all__ = ["main"]

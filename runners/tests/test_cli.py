@@ -1,0 +1,612 @@
+"""The command ``noob-runners``: what it prints and writes, its exit codes, and how it ends."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from datetime import UTC, date, datetime
+from enum import Enum
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from noob import Node, SynchronousRunner
+
+from noob_runners import registry
+from noob_runners.command.cli import main
+from noob_runners.command.interrupts import Interrupts
+from noob_runners.command.output import Encoder, UnwritableValueError
+from noob_runners.registry import RunnerEntry
+from noob_runners.testing.spec import given as asked
+from noob_runners.testing.spec import nested, node, tube
+
+HERE = Path(__file__)
+LIMIT_S = 60
+COUNT = {"a": node("nodes.count"), "r": node("return", a="a.value")}
+OURS: dict = {}
+
+
+# --- nodes of this module, in this process by its name here, in others by its file's
+
+
+def own(kind, *positional, module=__name__, **options):
+    return {**node("nodes.count", *positional, **options), "type": f"{module}.{kind}"}
+
+
+def there():
+    return OURS["value"]
+
+
+def speaks():
+    print("a node speaks")
+    os.write(1, b"and so does C\n")
+    return 1
+
+
+def slow(value, mark="", seconds=0.02):
+    Path(mark).touch()
+    time.sleep(seconds)
+    return value
+
+
+class Marked(Node):
+    """Leaves a file when it is stopped."""
+
+    mark: str
+
+    def process(self):
+        return 1
+
+    def deinit(self):
+        Path(self.mark).touch()
+
+
+class Fails(Node):
+    """Fails where it is told to."""
+
+    at: str
+
+    def init(self):
+        self._reach("init")
+
+    def process(self):
+        self._reach("process")
+        return 1
+
+    def deinit(self):
+        self._reach("deinit")
+
+    def _reach(self, where):
+        OURS.setdefault("reached", []).append(where)
+        if where in self.at.split():
+            raise LookupError(f"in {where}")
+
+
+class Refuses:
+    """A class that NOOB wraps."""
+
+    def process(self, value):
+        raise LookupError(f"{value}")
+
+
+class Pooled(SynchronousRunner):
+    def __init__(self, tube, max_workers=1):
+        super().__init__(tube)
+        OURS["max_workers"] = max_workers
+
+
+# --- fixtures
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    OURS.clear()
+
+
+@pytest.fixture(params=["compiled", "sync"])
+def runner(request):
+    return request.param
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(**parts):
+        path = tmp_path / "tube.yaml"
+        path.write_text(json.dumps(tube(**parts)))
+        return str(path)
+
+    return written
+
+
+@pytest.fixture
+def call(capfd):
+    """Runs the command in this process: exit code, the lines' objects, and standard error."""
+
+    def called(*arguments):
+        capfd.readouterr()
+        code = main(["run", *map(str, arguments)])
+        out, err = capfd.readouterr()
+        return code, [json.loads(line) for line in out.splitlines()], err
+
+    return called
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "noob_runners", "run", *arguments],
+        env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
+    )
+
+
+def await_file(path, process):
+    deadline = time.monotonic() + LIMIT_S
+    while not path.exists():
+        assert process.poll() is None, process.communicate(timeout=LIMIT_S)
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# --- epochs and inputs
+
+
+def test_each_epoch_that_returns_something_is_a_line(call, write, runner):
+    path = write(a=node("nodes.sometimes"), r=node("return", a="a.value"))
+    code, lines, err = call(path, "-n", 5, "--runner", runner)
+    assert code == 0
+    assert lines == [{"epoch": at, "value": {"a": at}} for at in (0, 2, 4)]
+    assert "done: 5 epochs, 3 results in " in err
+    assert "nodes/s; " + runner in err
+
+
+def test_it_ends_when_the_tube_is_exhausted(call, write, runner):
+    path = write(a=node("nodes.count", params={"limit": 3}), r=node("return", a="a.value"))
+    code, lines, err = call(path, "--runner", runner)
+    assert (code, [line["value"]["a"] for line in lines[:3]]) == (0, [0, 1, 2])
+    assert "exhausted: " in err
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-1", -1),
+        ("(1, 'x')", [1, "x"]),
+        ("None", None),
+        ("true", True),
+        ('{"a": null}', {"a": None}),
+        ("some text", "some text"),
+        ("NaN", "NaN"),
+        ("[" * 9999, "[" * 9999),
+        ("", ""),
+    ],
+)
+def test_tube_inputs_are_literals_json_or_text(call, write, text, value):
+    constant = node("nodes.constant", params={"value": "input.given"})
+    path = write(
+        inputs={"given": {"type": "any", "scope": "tube"}},
+        a=constant,
+        r=node("return", a="a.value"),
+    )
+    code, lines, _ = call(path, "-n", 1, "-i", "given", text)
+    assert (code, lines) == (0, [{"epoch": 0, "value": {"a": value}}])
+
+
+@pytest.fixture
+def adder(write):
+    return write(
+        inputs={"x": asked("process")},
+        a=node("nodes.add", left="input.x"),
+        r=node("return", depends="a.value"),
+    )
+
+
+def test_process_inputs_are_json_lines(call, adder, tmp_path, monkeypatch, runner):
+    given_ = b'{"x": 1}\n\n{"x": 2}\n{"x": 3}'
+    (tmp_path / "in").write_bytes(given_)
+    expected = [{"epoch": at, "value": 11 + at} for at in range(3)]
+    assert call(adder, "--inputs", tmp_path / "in", "--runner", runner)[:2] == (0, expected)
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(given_)))
+    assert call(adder, "--inputs", "-", "-n", 2)[:2] == (0, expected[:2])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{", "line 2: this is not JSON"),
+        (b'"\xff"', "line 2: this is not JSON"),
+        (b"[1]", "line 2: not an object, but list"),
+        (b"{}", "input of epoch 1: Requested input x"),
+    ],
+)
+def test_bad_inputs_end_it_and_keep_what_came_before(call, adder, tmp_path, line, said):
+    (tmp_path / "in").write_bytes(b'{"x": 1}\n' + line)
+    code, lines, err = call(adder, "--inputs", tmp_path / "in")
+    assert (code, len(lines)) == (2, 1)
+    assert said in err
+    assert "refused: 1 epochs, 1 results" in err
+
+
+# --- wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--runner", "dask"], "unknown runner 'dask'; known runners: compiled, sync"),
+        (["--workers", "2"], "runner 'compiled' takes no --workers; runners that do: none"),
+        (["-i", "y", "1"], "has no tube-scoped input 'y'; it has: none"),
+        ([], "Requested input x not present in inputs at scope process; give it with --inputs"),
+        (["--inputs", "absent"], "--inputs: [Errno 2] No such file"),
+        (["--inputs", os.devnull, "-o", "no/such/folder"], "-o: [Errno 2] No such file"),
+    ],
+)
+def test_wrong_usage_is_told(call, adder, arguments, said):
+    code, lines, err = call(adder, *arguments)
+    assert (code, lines) == (2, [])
+    assert err.startswith("noob-runners: ")
+    assert said in err
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "x"])
+def test_counts_are_positive(adder, number, capfd):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", adder, "-n", number])
+    assert "argument -n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "- a list", "nodes: {a: {type: no.such.node}}", "{"])
+def test_a_bad_tube_is_told_and_no_file_touched(call, tmp_path, content):
+    path, out = tmp_path / "bad.yaml", tmp_path / "out"
+    if content is not None:
+        path.write_text(content)
+    out.write_text("kept")
+    code, _, err = call(path, "-o", out, "--traceback")
+    assert (code, out.read_text()) == (2, "kept")
+    assert f"noob-runners: cannot load {path}: " in err
+    assert "Traceback" in err
+
+
+def test_an_unknown_id_is_told(call):
+    code, _, err = call("no_such_tube")
+    assert code == 2
+    assert "cannot load no_such_tube: No config with id no_such_tube" in err
+
+
+def test_results_do_not_overwrite_what_is_read(call, adder, tmp_path):
+    inputs = tmp_path / "in"
+    inputs.write_text('{"x": 1}')
+    for file in (adder, inputs):
+        before = file if isinstance(file, str) else str(file)
+        content = Path(before).read_text()
+        code, _, err = call(adder, "--inputs", inputs, "-o", file)
+        assert (code, Path(before).read_text()) == (2, content)
+        assert "which is read" in err
+
+
+# --- runners
+
+
+def test_a_registered_runner_gets_its_options(call, write, capfd):
+    registry.register(
+        RunnerEntry("pooled", f"{__name__}:Pooled", "of a test", {"workers": "max_workers"})
+    )
+    assert call(write(**COUNT), "-n", 1, "--runner", "pooled", "--workers", 3)[0] == 0
+    assert OURS["max_workers"] == 3
+    assert "takes no --workers; runners that do: pooled" in call(write(**COUNT), "--workers", 3)[2]
+    assert main(["list"]) == 0
+    assert "pooled    of a test [--workers]\n" in capfd.readouterr().out
+
+
+def test_a_runner_that_is_not_installed_says_how_to_get_it(call, write, capfd):
+    registry.register(RunnerEntry("far", "no_such_module:Far", "of a test", hint="pip install far"))
+    code, _, err = call(write(**COUNT), "--runner", "far")
+    assert code == 2
+    assert "runner 'far' is not installed (No module named 'no_such_module')" in err
+    assert "install it by: pip install far" in err
+    assert main(["list"]) == 0
+    assert "pip install far" in capfd.readouterr().out
+
+
+# --- failures
+
+
+@pytest.mark.parametrize(
+    ("reached", "when"),
+    [
+        (["init"], "at its start"),
+        (["init", "process"], "in epoch 0"),
+        (["init", "process", "process", "deinit"], "at its end"),
+    ],
+)
+def test_a_failure_is_told_and_the_tube_stopped(call, write, runner, reached, when):
+    path = write(f=own("Fails", params={"at": reached[-1]}))
+    code, _, err = call(path, "-n", 2, "--runner", runner)
+    assert code == 1
+    assert f"noob-runners: the tube failed {when}: LookupError: in {reached[-1]}\n" in err
+    assert "Traceback" not in err
+    assert OURS["reached"] == (reached if reached[-1] == "deinit" else [*reached, "deinit"])
+    assert "Traceback" in call(path, "-n", 2, "--runner", runner, "--traceback")[2]
+
+
+def test_both_failures_are_told(call, write):
+    code, _, err = call(write(f=own("Fails", params={"at": "process deinit"})))
+    assert code == 1
+    assert err.index("in epoch 0: LookupError") < err.index("at its end: LookupError")
+
+
+REFUSE = node("nodes.refuse", "a.value", params={"remainder": 2})
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"b": REFUSE},
+        {"b": REFUSE, "c": node("nodes.refuse", "a.value")},
+        {"b": own("Refuses", "a.value")},
+        {"b": node("nodes.async_refuse", "a.value", params={"remainder": 2})},
+        {"b": node("nodes.breaks", params={"after": 2})},
+        {"b": nested(tube(a=node("nodes.count"), b=REFUSE, r=node("return", b="b.value")))},
+    ],
+    ids=["function", "one of two", "class", "coroutine", "generator", "nested"],
+)
+def test_the_node_that_failed_is_named(call, write, nodes):
+    code, lines, err = call(write(**COUNT, **nodes))
+    assert code == 1
+    assert f"noob-runners: the tube failed in epoch {len(lines)}: " in err
+    assert f"in node 'b', epoch {len(lines)}" in err or "in node 'c'" in err
+
+
+# --- values
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+NESTED = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # and any text, lone surrogates too
+    | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner),
+)
+
+
+def form(value, **options):
+    line = Encoder(**options).line(0, value)
+    assert line.count(b"\n") == 1
+    return json.loads(line)["value"]
+
+
+@given(NESTED)
+def test_what_json_knows_stays(value):
+    assert form(value) == value
+
+
+@given(st.sets(st.integers()), st.binary())
+def test_sets_are_sorted_and_bytes_kept(numbers, data):
+    assert form(numbers) == sorted(numbers)
+    assert base64.b64decode(form(data)["base64"]) == data
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ((1, (2,)), [1, [2]]),
+        (range(2), [0, 1]),
+        (deque([1]), [1]),
+        (frozenset({"b", "a"}), ["a", "b"]),
+        ({1, "a"}, ["a", 1]),
+        (memoryview(b"ab")[::2], {"base64": "YQ=="}),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        ({date(2026, 1, 2): Path("a/b")}, {"2026-01-02": "a/b"}),
+        ({1: 0, None: 1, 1.5: 2}, {"1": 0, "null": 1, "1.5": 2}),
+        (Colour.RED, "red"),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.5), 0.5),
+        ({np.int64(3): np.array([0, 1]) > 0}, {"3": [False, True]}),
+        (np.arange(4).reshape(2, 2), [[0, 1], [2, 3]]),
+        (np.array([0.5, np.nan]), [0.5, None]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([b"a"]), [{"base64": "YQ=="}]),
+        (np.array([{1}, None], dtype=object), [[1], None]),
+        (np.array(["2026-01-02", "NaT"], dtype="M8[D]"), ["2026-01-02", None]),
+        (np.datetime64("2026-01-02T03:04:05.000000006"), "2026-01-02T03:04:05.000000006"),
+        ([float("nan"), float("-inf")], [None, None]),
+    ],
+    ids=repr,
+)
+def test_what_json_does_not_know_has_a_form(value, expected):
+    assert form(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (object(), "epoch 7: .value is of type object, which"),
+        ({"a": [0, {"b c": {1j}}]}, 'epoch 7: .value.a[1]["b c"][0] is of type complex'),
+        ([{(1, 2): 3}], "epoch 7: .value[0] has a key of type tuple"),
+        ({1: "a", "1": "b"}, "epoch 7: .value has two keys that JSON writes as '1'"),
+        (np.array([1j]), "epoch 7: .value is of type numpy.ndarray"),
+        (np.longdouble(1), "epoch 7: .value is of type numpy.longdouble"),
+        (np.timedelta64(1, "ns"), "epoch 7: .value is of type numpy.timedelta64"),
+    ],
+    ids=repr,
+)
+def test_what_has_no_form_is_refused_with_its_place(value, said):
+    with pytest.raises(UnwritableValueError, match="--lossy") as refused:
+        Encoder().line(7, value)
+    assert str(refused.value).startswith(said)
+
+
+def test_lossy_writes_its_repr():
+    assert form([1j, {(1, 2): 3}], lossy=True) == ["1j", {"(1, 2)": 3}]
+
+
+def test_what_contains_itself_is_refused():
+    endless: list = []
+    endless.append(endless)
+    with pytest.raises(UnwritableValueError, match="contains itself"):
+        Encoder(lossy=True).line(0, endless)
+
+
+class Unreadable(list):
+    def __iter__(self):
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(Unreadable(), "gone"), (10**5000, "digits")], ids=["own", "int"]
+)
+def test_what_cannot_be_read_is_refused(value, said):
+    with pytest.raises(UnwritableValueError, match=f"epoch 0: .value cannot be read: .*{said}"):
+        Encoder().line(0, value)
+
+
+def test_an_unwritable_value_ends_it(call, write, runner):
+    OURS["value"] = [1j]
+    path = write(a=own("there"), r=node("return", a="a.value"))
+    code, lines, err = call(path, "-n", 2, "--runner", runner)
+    assert (code, lines) == (1, [])
+    assert "noob-runners: epoch 0: .value.a[0] is of type complex" in err
+    assert call(path, "-n", 1, "--lossy")[1] == [{"epoch": 0, "value": {"a": ["1j"]}}]
+
+
+def test_numbers_that_are_not_finite_are_counted(call, write):
+    OURS["value"] = float("inf")
+    path = write(a=own("there"), r=node("return", a="a.value"))
+    code, lines, err = call(path, "-n", 2)
+    assert (code, [line["value"] for line in lines]) == (0, [{"a": None}] * 2)
+    assert "2 numbers that are not finite were written as null" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told(call, write):
+    code, _, err = call(write(**COUNT), "-o", "/dev/full")
+    assert code == 1
+    assert "cannot write the results: [Errno 28]" in err
+
+
+# --- signals, pipes, terminals
+
+
+def held(*numbers):
+    """What is reached when these signals come in a held block."""
+    steps = []
+    with Interrupts() as interrupts:
+        try:
+            with interrupts.held():
+                for number in numbers:
+                    os.kill(os.getpid(), number)
+                    steps.append(number)
+            steps.append("after")
+        except KeyboardInterrupt:
+            steps.append(interrupts.exit_code)
+    return steps
+
+
+def test_a_signal_waits_for_the_block_and_a_second_does_not():
+    assert held() == ["after"]
+    assert held(signal.SIGTERM) == [signal.SIGTERM, 143]
+    assert held(signal.SIGTERM, signal.SIGINT) == [signal.SIGTERM, 130]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_whole_lines(write, tmp_path, runner, number, code):
+    begun, stopped, out = (tmp_path / name for name in ("begun", "stopped", "out"))
+    module = HERE.stem
+    path = write(
+        **COUNT,
+        s=own("slow", "a.value", module=module, params={"mark": str(begun)}),
+        m=own("Marked", module=module, params={"mark": str(stopped)}),
+    )
+    with start(path, "--runner", runner, "-o", str(out)) as process:
+        await_file(begun, process)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == code
+    assert "interrupted: " in err
+    assert "Traceback" not in err
+    assert stopped.exists()
+    text = out.read_text()
+    assert text == "" or text.endswith("\n")
+    assert [json.loads(line)["epoch"] for line in text.splitlines()] == list(
+        range(text.count("\n"))
+    )
+
+
+def test_a_signal_ends_waiting_for_input(adder):
+    with start(adder, "--inputs", "-", stdin=subprocess.PIPE) as process:
+        process.stdin.write('{"x": 1}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"epoch": 0, "value": 11}
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert "interrupted: 1 epochs, 1 results" in err
+
+
+def test_a_closed_pipe_ends_it_quietly(write, tmp_path, runner):
+    stopped = tmp_path / "stopped"
+    marked = own("Marked", module=HERE.stem, params={"mark": str(stopped)})
+    with start(write(**COUNT, m=marked), "--runner", runner) as process:
+        assert json.loads(process.stdout.readline()) == {"epoch": 0, "value": {"a": 0}}
+        process.stdout.close()
+        assert process.wait(timeout=LIMIT_S) == 0
+        assert process.stderr.read() == ""
+    assert stopped.exists()
+
+
+def test_what_nodes_print_is_not_among_the_results(write):
+    path = write(a=own("speaks", module=HERE.stem), r=node("return", a="a.value"))
+    with start(path, "-n", "1") as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert out == '{"epoch": 0, "value": {"a": 1}}\n'
+    assert "a node speaks" in err
+    assert "and so does C" in err
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_terminal_shows_a_progress_bar(write, tmp_path, wanted):
+    path = write(
+        **COUNT, s=own("slow", "a.value", module=HERE.stem, params={"mark": str(tmp_path / "m")})
+    )
+    ours, theirs = pty.openpty()
+    options = [] if wanted else ["--no-progress"]
+    arguments = [path, "-n", "20", "-o", os.devnull, *options]
+    with start(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, text=False) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # so a terminal ends on Linux
+            pass
+        assert process.wait(timeout=LIMIT_S) == 0
+    os.close(ours)
+    assert (b"/20" in shown) is wanted
+    assert b"done: " in shown

@@ -7,10 +7,13 @@ page and an exit code. Progress and warnings go to stderr, the table to stdout.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
+from contextlib import contextmanager, suppress
 from enum import IntEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +31,7 @@ from noob_perf.results import Outcome, to_json
 from noob_workloads import KERNELS, PATTERNS, Workload, WorkloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from noob_perf.results import SuiteResult
@@ -44,7 +47,7 @@ class ExitCode(IntEnum):
     DONE = 0
     """Every cell was measured or is unsupported."""
     FAILED = 1
-    """Some cell failed, ran out of time, or was interrupted."""
+    """Some cell failed, ran out of time, or was interrupted; or a file could not be written."""
     USAGE = 2
     """The arguments do not make sense; nothing was started."""
     NOTHING = 3
@@ -143,38 +146,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> ExitCode:
     """Do what the parsed arguments ask for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a µ must not cost a result where it has no code
+            stream.reconfigure(errors="replace")
     out = Console()
     if not out.is_terminal:
         out = Console(width=max(out.width, _WIDTH))
     if arguments.list:
         out.print(_listing(), markup=False, highlight=False)
         return ExitCode.DONE
-    try:
-        plan = _plan(arguments)
-    except (LabError, WorkloadError, OSError) as error:
-        parser.error(str(error))
+    if arguments.json and arguments.html and arguments.json.resolve() == arguments.html.resolve():
+        parser.error(f"--json and --html are the same file, {str(arguments.html)!r}")
     messages = Console(stderr=True)
-    restored = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for number in restored:
-            signal.signal(number, _interrupt_once)
-        with ProgressReport(messages) as progress:
-            result = measure(plan, progress)
-        for file, text in ((arguments.json, to_json), (arguments.html, make_page)):
-            if file is not None:
-                _write(file, text(result))
+        with _stopped_once():
+            plan = _planned(arguments, parser)
+            with ProgressReport(messages) as progress:
+                result = measure(plan, progress)
+            files = ((arguments.json, to_json), (arguments.html, make_page))
+            written = [_write(file, text(result), messages) for file, text in files if file]
     except KeyboardInterrupt:
         messages.print("interrupted before anything was measured")
         return ExitCode.NOTHING
-    finally:
-        for number, handler in restored.items():
-            signal.signal(number, handler)
     out.print(make_table(result), highlight=False)
     for warning in warnings(result):
         messages.print(
             f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True
         )
-    return exit_code(result)
+    return max(exit_code(result), ExitCode.DONE if all(written) else ExitCode.FAILED)
 
 
 def exit_code(result: SuiteResult) -> ExitCode:
@@ -203,6 +202,14 @@ DESCRIPTION = (
     "turns, every result checked before its time counts. Exit code: 0 if every runner was measured "
     "or is unsupported, 1 if some failed, 2 for wrong usage, 3 if nothing was measured."
 )
+
+
+def _planned(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Plan:
+    """Turn the arguments into a plan; what is no plan is an error of usage."""
+    try:
+        return _plan(arguments)
+    except (LabError, WorkloadError, OSError) as error:
+        parser.error(str(error))
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -268,17 +275,17 @@ def _listing() -> str:
 
 
 def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
-    return value
+    with suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
 
 
 def _positive_float(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0 and finite, not {text}")
-    return value
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < float("inf"):
+            return value
+    raise argparse.ArgumentTypeError(f"must be a number, more than 0 and finite, not {text!r}")
 
 
 def _writable(text: str) -> Path:
@@ -286,21 +293,58 @@ def _writable(text: str) -> Path:
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
+    needed = [path] if path.exists() else []
+    if not _is_special(path):
+        needed.append(path.resolve().parent)
+    if not all(os.access(place, os.W_OK) for place in needed):
+        raise argparse.ArgumentTypeError(f"{text!r} may not be written")
     return path
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole: a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def _is_special(path: Path) -> bool:
+    """Whether it is a device or a pipe: something to write to, never to put a file in place of."""
+    return path.exists() and not path.is_file()
 
 
-def _interrupt_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's form
-    """Stop the measurement; a second Ctrl-C must not cut off the cleaning up after the first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _write(path: Path, text: str, messages: Console) -> bool:
+    """Write a file whole, so that a reader never sees half of it; return whether that worked.
+
+    A failure is said and no more: the table, which is still to come, must not be lost with it.
+    """
+    try:
+        if _is_special(path):
+            path.write_text(text, encoding="utf-8")
+            return True
+        target = path.resolve()  # a link stays a link
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        messages.print(f"not written: {error}", markup=False, highlight=False, soft_wrap=True)
+        return False
+    return True
+
+
+@contextmanager
+def _stopped_once() -> Iterator[None]:
+    """Make the first signal to stop a KeyboardInterrupt, and ignore those after it.
+
+    A second Ctrl-C must not cut off the cleaning up after the first.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in restored:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    restored = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in restored:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in restored.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from noob_perf import registry
 from noob_perf.measure.cell import Cell, CellError
+from noob_perf.measure.harness import Compiled, Loop, SyncIndexed
 from noob_perf.measure.memory import peak_rss_bytes
 from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started, Stopped
-from noob_workloads import Workload, reference
+from noob_workloads import PATTERNS, Workload, reference
 
 WORKLOAD = Workload(nodes=30, width=5)
 
@@ -40,6 +42,20 @@ def test_the_memory_of_a_big_suite_is_not_taken_for_its_cells(cell):
     assert 2**20 < cell.ask(Repeat(1), Repeated).peak_rss_bytes < 350 * 2**20
 
 
+@pytest.mark.parametrize(("harness", "seed"), [(Loop, 91), (SyncIndexed, 92), (Compiled, 93)])
+def test_the_time_to_load_does_not_cover_the_making_of_the_graph(harness, seed, monkeypatch):
+    made = []
+    pattern = PATTERNS["random_layered"]
+    counted = replace(pattern, build=lambda asked: made.append(asked) or pattern.build(asked))
+    monkeypatch.setitem(PATTERNS, "random_layered", counted)
+    workload = replace(WORKLOAD, seed=seed)  # another each time: graphs are kept
+    fresh = harness(workload)
+    fresh.prepare()
+    assert made == [workload]
+    fresh.load()
+    assert made == [workload]
+
+
 def test_an_answer_of_another_kind_is_refused(cell):
     with pytest.raises(TypeError, match="loop answered Load"):
         cell.ask(Load(), Stopped)
@@ -55,3 +71,20 @@ def test_a_process_that_does_not_start_is_a_reason(cell, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(CellError, match="could not be started"):
         cell.ask(Load(), Loaded)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('File "/home/me/env/x.py", line 3', 'File "x.py", line 3'),
+        ("No such file: '/tmp/a b/y.json'", "No such file: 'y.json'"),
+        ("/usr/bin/python: not found", "python: not found"),
+        (
+            "see https://noob.readthedocs.io/en/latest/",
+            "see https://noob.readthedocs.io/en/latest/",
+        ),
+        ("3/4 of it, either/or", "3/4 of it, either/or"),
+    ],
+)
+def test_a_reason_does_not_say_where_this_machine_has_its_files(said, kept):
+    assert str(CellError(said)) == kept

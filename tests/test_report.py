@@ -41,17 +41,37 @@ def test_other_quantities():
     assert units.percent(0.756) == "76%"
     assert units.seconds_between(0.0101, 0.0203) == "10.1 to 20.3 ms"
     assert units.seconds_between(0.0101, 1.5) == "10.1 ms to 1.50 s"
-    assert units.times_between(0.9, 12) == "0.90 to 12.0x"
+    assert units.times_between(0.9, 12) == "0.900 to 12.0x"
+
+
+def as_text(result, width=250):
+    out = StringIO()
+    Console(file=out, width=width).print(make_table(result))
+    return out.getvalue()
 
 
 def test_the_table_shows_every_row_and_reason(result):
-    out = StringIO()
-    Console(file=out, width=160).print(make_table(result))
-    shown = out.getvalue()
+    shown = as_text(result)
     for word in ("compiled", "10.2 s", "1,020", "949x", "150 MiB", "unsupported", "timeout"):
         assert word in shown
     assert "broken, 10,000 nodes: failure: ValueError: <b>no</b>" in shown
     assert "extrapolated, not measured" in shown
+
+
+def test_a_single_repeat_has_no_interval(result):
+    shown = as_text(replace(result, runs=(replace(result.runs[0], epoch_s=(10.2,)),)))
+    assert "10.2 s" in shown
+    assert "10.2 to 10.2 s" not in shown
+
+
+def test_only_the_runners_shown_are_said_to_be_on_an_indexed_tube(result):
+    assert "sync, zmq: edges are looked up as NOOB does" in as_text(result)
+    assert "looked up" not in as_text(replace(result, runs=result.runs[-1:]))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_terminal_loses_nothing(result, width):
+    assert "…" not in as_text(result, width)
 
 
 def test_rows_compare_with_the_baseline_on_the_same_graph_only(result):
@@ -71,6 +91,7 @@ def test_no_warning_where_there_is_nothing_to_warn_of(result):
     [
         ({"interrupted": True}, "interrupted"),
         ({"native_build": "debug"}, "debug build"),
+        ({"epoch_s": (1.0,)}, "sync: a single repeat tells nothing of the spread"),
         ({"epoch_s": (1.0, 1.0, 2.0)}, "sync: the interval of the median spans 100%"),
         ({"runner": "compiled", "native": False}, "Python twins"),
     ],

@@ -213,6 +213,56 @@ def test_the_json_is_plain(run_suite, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_what_cannot_be_written_costs_neither_the_table_nor_the_other_file(tmp_path, capsys):
+    gone, page = tmp_path / "gone", tmp_path / "page.html"
+    gone.mkdir()
+    arguments = [*SMALL, "--runner", "loop", "--json", str(gone / "x.json"), "--html", str(page)]
+    parser = suite.argparse.ArgumentParser()
+    suite.add_arguments(parser)
+    parsed = parser.parse_args(arguments)
+    gone.rmdir()
+    assert suite.run(parsed, parser) == 1
+    printed = capsys.readouterr()
+    assert "not written:" in printed.err
+    assert "loop" in printed.out
+    assert page.exists()
+
+
+def test_a_link_and_a_pipe_stay_what_they_are(tmp_path):
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    reader = subprocess.Popen([sys.executable, "-c", READ, str(pipe)], stdout=subprocess.PIPE)
+    try:
+        arguments = [*SMALL, "--runner", "loop", "--json", str(link), "--html", str(pipe)]
+        assert suite.main(arguments) == 0
+        page, _ = reader.communicate(timeout=30)
+    finally:
+        reader.kill()
+        reader.communicate()
+    assert link.is_symlink()
+    assert read(target).runs
+    assert pipe.is_fifo()
+    assert page.startswith(b"<!doctype html>")
+
+
+READ = "import pathlib, sys; sys.stdout.buffer.write(pathlib.Path(sys.argv[1]).read_bytes())"
+
+
+def test_a_terminal_without_micro_still_gets_its_table():
+    asked = [sys.executable, "-m", "noob_perf.suite", *SMALL, "--runner", "loop"]
+    done = subprocess.run(
+        asked,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "?s a node" in done.stdout
+
+
 def environment(folder: Path, note: Path) -> dict[str, str]:
     """That of a suite in a process of its own; its temporary files go into the test's folder."""
     return os.environ | {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -26,11 +28,17 @@ from noob_perf import cli, suite
         (["--pattern", "wfformat", "--source", "no-such-file"], "no-such-file"),
         (["--pattern", "wfformat"], "source"),
         (["--nodes", "many"], "argument --nodes"),
-        (["--epochs", "0"], "argument --epochs: must be at least 1, not 0"),
-        (["--repeats", "-1"], "argument --repeats: must be at least 1"),
-        (["--workers", "0"], "argument --workers: must be at least 1"),
-        (["--timeout", "0"], "argument --timeout: must be more than 0"),
-        (["--timeout", "inf"], "argument --timeout: must be more than 0 and finite"),
+        (["--epochs", "0"], "argument --epochs: must be a whole number of at least 1, not '0'"),
+        (["--repeats", "-1"], "argument --repeats: must be a whole number of at least 1"),
+        (
+            ["--workers", "few"],
+            "argument --workers: must be a whole number of at least 1, not 'few'",
+        ),
+        (["--timeout", "0"], "argument --timeout: must be a number, more than 0"),
+        (["--timeout", "inf"], "argument --timeout: must be a number, more than 0 and finite"),
+        (["--timeout", "nan"], "not 'nan'"),
+        (["--timeout", "long"], "not 'long'"),
+        (["--json", "x", "--html", "./x"], "--json and --html are the same file, 'x'"),
         (["--json", "no/such/folder/x.json"], "'no/such/folder/x.json' is not a file in a folder"),
         (["--html", "."], "'.' is not a file in a folder"),
         (["--no-such-option"], "unrecognized arguments"),
@@ -41,6 +49,31 @@ def test_wrong_usage_is_exit_code_2_and_names_the_culprit(arguments, message, ca
         suite.main(arguments)
     assert caught.value.code == 2
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("denied", ["file", "folder"])
+def test_a_file_that_may_not_be_written_is_refused_before_anything_runs(
+    denied, tmp_path, monkeypatch, capsys
+):
+    file = tmp_path / "x.json"
+    file.touch()
+    forbidden = file if denied == "file" else tmp_path
+    monkeypatch.setattr(suite.os, "access", lambda place, _mode: place != forbidden)
+    with pytest.raises(SystemExit) as caught:
+        suite.main(["--json", str(file)])
+    assert caught.value.code == 2
+    assert "may not be written" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_the_graph_is_built_is_nothing_measured(monkeypatch, capsys):
+    def interrupt(_arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(suite, "_plan", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    assert suite.main([]) == 3
+    assert "interrupted before anything was measured" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_naming_what_is_not_installed_says_how_to_get_it(misbehave, capsys):

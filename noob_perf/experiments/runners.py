@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 from noob_perf.measure.expected import Expected
 from noob_perf.measure.machine import fingerprint
 from noob_perf.measure.schedule import interleave, repeats_for
-from noob_perf.measure.stock import measure_stock_load
+from noob_perf.measure.stock import StockTrial
 from noob_perf.measure.trial import Trial
 from noob_perf.registry import BASELINE, RunnerEntry, missing_reason
 from noob_perf.results import (
     SCHEMA_VERSION,
     Outcome,
     Run,
-    StockLoad,
     SuiteResult,
     WorkloadFacts,
 )
@@ -87,7 +86,7 @@ class _Measurement:
         observer.stage("building the graph")
         self.facts = _facts(plan.workload)
         self.rows: list[Trial | Run] = []
-        self.stock: StockLoad | None = None
+        self.stock: StockTrial | None = None
         self.interrupted = False
         self.expected = Expected(plan.workload)
         for entry in plan.entries:
@@ -110,7 +109,7 @@ class _Measurement:
             interrupted=self.interrupted,
             machine=self.machine,
             workload=self.facts,
-            stock_load=self.stock,
+            stock_load=self.stock.to_stock_load() if self.stock else None,
             runs=tuple(self._runs()),
         )
 
@@ -196,10 +195,9 @@ class _Measurement:
 
     def _measure_stock(self) -> None:
         if any(entry.stock for entry in self.plan.entries):
-            self.stock = measure_stock_load(
-                self.plan.workload,
-                self.plan.timeout_s,
-                lambda size: self.observer.stage(f"stock NOOB: loading {size:,} nodes"),
+            self.stock = StockTrial(self.plan.workload, self.plan.timeout_s)
+            self.stock.measure(
+                lambda size: self.observer.stage(f"stock NOOB: loading {size:,} nodes")
             )
 
     def _runs(self) -> list[Run]:

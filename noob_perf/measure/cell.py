@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,12 +32,18 @@ _LOOK_S = 0.2
 """How often a waiting suite looks whether the process lives: its end need not close the pipe."""
 _STOP_S = 20.0
 """How long a runner may take to stop in good order."""
+_FOLDERS = re.compile(r"(?<=[\"'])/(?:[^/\"']+/)+|(?<![\w.:/])/(?:[^/\s\"']+/)+")
+"""The folders of an absolute path, with blanks if it is quoted; nothing of a URL or a fraction."""
 _LAST_LINES = 3
 """How much of what a crashed process wrote belongs into a reason."""
 
 
 class CellError(Exception):
-    """A cell could not answer; the message is the reason for its row."""
+    """A cell could not answer; the message is the reason for its row, and names no folders."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, with the files that it names but not where this machine has them."""
+        super().__init__(_FOLDERS.sub("", reason))
 
 
 class CellTimeoutError(CellError):

@@ -217,6 +217,10 @@ class Loop(Harness):
     native = False
     program: Program
 
+    def prepare(self) -> None:
+        """Make the graph, as a tube's specification does for the others."""
+        self.workload.graph()
+
     def load(self) -> None:
         """Resolve functions and predecessors."""
         self.program = self.workload.program()

@@ -31,43 +31,60 @@ REPEATS = 3
 _STOCK = RunnerEntry("stock", "noob_perf.measure.harness:Stock", "NOOB alone, loading included")
 
 
-def measure_stock_load(
-    workload: Workload, timeout_s: float, on_size: Callable[[int], None]
-) -> StockLoad:
-    """Measure how long NOOB's own Tube takes to load.
+class StockTrial:
+    """The measurement of how long NOOB's own Tube takes to load.
 
     Args:
         workload: up to the greatest of `SIZES` it is loaded itself; beyond, smaller ones like it.
         timeout_s: for each size.
-        on_size: told the size that is being measured.
-
-    Returns:
-        The points, their growth, and the time at the workload's own size: measured or, with the
-        power law that fits the points, extrapolated. Where a size fails, those below it count.
     """
-    asked = workload.graph().nodes
-    points: list[StockPoint] = []
-    reason = ""
-    try:
-        for smaller in [workload] if asked <= SIZES[-1] else _smaller(workload):
-            nodes = smaller.graph().nodes
-            on_size(nodes)
-            points.append(StockPoint(nodes, _load(smaller, timeout_s)))
-    except (CellError, WorkloadError) as error:
-        reason = str(error)
-    measured = next((median(p.load_s) for p in points if p.nodes == asked), None)
-    growth = _growth(points)
-    ahead = growth.predict(asked) if growth and measured is None else None
-    return StockLoad(
-        points=tuple(points),
-        exponent=growth.exponent.value if growth else None,
-        exponent_interval=(growth.exponent.low, growth.exponent.high) if growth else None,
-        asked_nodes=asked,
-        measured_s=measured,
-        extrapolated_s=ahead.value if ahead else None,
-        extrapolated_interval_s=(ahead.low, ahead.high) if ahead else None,
-        reason=reason,
-    )
+
+    def __init__(self, workload: Workload, timeout_s: float) -> None:
+        """Keep what is to be measured; nothing is started yet."""
+        self._workload = workload
+        self._timeout_s = timeout_s
+        self._asked = workload.graph().nodes
+        self._points: list[StockPoint] = []
+        self._reason = "interrupted"
+
+    def measure(self, on_size: Callable[[int], None]) -> None:
+        """Load at one size after the other; where a size fails, those below it count.
+
+        Args:
+            on_size: told the size that is being measured.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; the sizes that were done then count.
+        """
+        beyond = self._asked > SIZES[-1]
+        try:
+            for smaller in _smaller(self._workload) if beyond else [self._workload]:
+                nodes = smaller.graph().nodes
+                on_size(nodes)
+                self._points.append(StockPoint(nodes, _load(smaller, self._timeout_s)))
+            self._reason = ""
+        except (CellError, WorkloadError) as error:
+            self._reason = str(error)
+
+    def to_stock_load(self) -> StockLoad:
+        """Return the points, their growth, and the time at the workload's own size.
+
+        That is measured or, with the power law that fits the points, extrapolated.
+        """
+        points, asked = self._points, self._asked
+        measured = next((median(p.load_s) for p in points if p.nodes == asked), None)
+        growth = _growth(points)
+        ahead = growth.predict(asked) if growth and measured is None else None
+        return StockLoad(
+            points=tuple(points),
+            exponent=growth.exponent.value if growth else None,
+            exponent_interval=(growth.exponent.low, growth.exponent.high) if growth else None,
+            asked_nodes=asked,
+            measured_s=measured,
+            extrapolated_s=ahead.value if ahead else None,
+            extrapolated_interval_s=(ahead.low, ahead.high) if ahead else None,
+            reason=self._reason,
+        )
 
 
 def _smaller(workload: Workload) -> Iterator[Workload]:

@@ -76,6 +76,8 @@ def warnings(result: SuiteResult) -> list[str]:
             "compiled ran on the Python twins: noob-fast is not installed or NOOB_FAST=0 is set."
         )
     for row in make_rows(result):
+        if row.epoch is not None and len(row.run.epoch_s) == 1:
+            found.append(f"{row.label}: a single repeat tells nothing of the spread.")
         if row.noisy and row.epoch is not None:
             found.append(
                 f"{row.label}: the interval of the median spans "
@@ -103,4 +105,5 @@ def describe_stock_load(stock: StockLoad) -> str:
     )
     if stock.exponent_interval:
         text += f" ({stock.exponent_interval[0]:.2f} to {stock.exponent_interval[1]:.2f})"
+    text += ". The intervals are those of the scatter: they cannot know whether the growth steepens"
     return f"{text}; {stock.reason}." if stock.reason else f"{text}."

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from noob_perf import registry
 from noob_perf.report import units
 from noob_perf.report.rows import describe_stock_load, make_rows
 from noob_perf.results import Outcome
@@ -43,8 +44,8 @@ def make_table(result: SuiteResult) -> RenderableType:
     longest = max((len(row.run.runner) for row in rows), default=0)
     table.add_column("runner", style="bold", min_width=longest)
     for name in ("load", "time per epoch", "µs a node", "speedup over sync", "peak memory"):
-        table.add_column(name, justify="right")
-    table.add_column("result")
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("result", overflow="fold")
     table.add_column("outcome", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
@@ -54,13 +55,18 @@ def make_table(result: SuiteResult) -> RenderableType:
         if not row.measured
     ]
     if any(row.epoch for row in rows):
-        notes.append(
-            Text(
-                "Intervals: 95 %, or what so few repeats can give (3 repeats: 75 % of a median). "
-                "The tubes of sync, async and zmq are loaded by IndexedTube.",
-                style="dim",
-            )
+        note = (
+            "Intervals: 95 %, or what so few repeats can give (3 repeats: 75 % of a median). "
+            "µs a node: of the graph's nodes; the tube's source, folds and return run as well."
         )
+        stock = {entry.name for entry in registry.entries() if entry.stock}
+        shown = dict.fromkeys(row.run.runner for row in rows if row.epoch)
+        if names := [name for name in shown if name in stock]:
+            note += (
+                f" {', '.join(names)}: edges are looked up as NOOB does, but the tube is loaded by "
+                "IndexedTube, with its scheduler."
+            )
+        notes.append(Text(note, style="dim"))
     if result.stock_load:
         notes.append(Text(describe_stock_load(result.stock_load)))
     return Group(table, Text(), *notes)
@@ -96,5 +102,7 @@ def _with_interval(
     """Write an estimate, and under it its interval, so that the table fits a terminal."""
     if estimate is None:
         return "-"
+    if not estimate.confidence:  # of a single repeat: an interval would look like certainty
+        return write(estimate.value)
     interval = (write_interval(estimate.low, estimate.high), "dim")
     return Text.assemble(write(estimate.value), "\n", interval)

@@ -27,8 +27,10 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     magnitude = abs(value)
+    if magnitude < 1:
+        return f"{value:#.3g}"
     decimals = 0 if magnitude >= 100 else 1 if magnitude >= 10 else 2  # noqa: PLR2004 - digits
-    return f"{value:,.{decimals}f}" if magnitude >= 0.1 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.{decimals}f}"
 
 
 def times(value: float) -> str:

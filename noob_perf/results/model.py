@@ -86,12 +86,14 @@ class Run:
     reason: str
     """Why the outcome is not success, or what went amiss in spite of it; else empty."""
     nodes: int
+    """Of the graph. The tube has more, which run too: a source, folds of the outputs, a return."""
     epochs: int
     """Epochs in a repeat."""
     workers: int
     """Processes or threads that nodes ran in."""
     native: bool
-    """Whether native components took part."""
+    """Whether native components took part. NOOB's own runners take part of them from IndexedTube:
+    the scheduler, in place of NOOB's own."""
     load_s: float | None
     """Seconds to load the tube from its specification; null if it did not come to that."""
     start_s: float | None
@@ -99,13 +101,14 @@ class Run:
     epoch_s: tuple[float, ...]
     """Seconds an epoch, one value a repeat, each of them validated."""
     us_per_node: float | None
-    """Microseconds a node, of the median; null unless the outcome is success."""
+    """Microseconds an epoch over `nodes`, of the median; null unless the outcome is success."""
     speedup_vs_sync: float | None
-    """Times faster than sync on the same graph; null if either of them was not measured."""
+    """Times faster than sync on the same graph: the median of the ratios of each of its repeats to
+    each of these; null if either of them was not measured."""
     validated: bool
     """Whether every epoch that counts, and the warm-up, gave the expected result."""
     peak_rss_bytes: int | None
-    """Greatest resident memory of the run's process, with its children."""
+    """Greatest resident memory of the run's process, with that of its children after a repeat."""
 
 
 @dataclass(frozen=True)
@@ -153,5 +156,5 @@ class SuiteResult:
     machine: Machine
     workload: WorkloadFacts
     stock_load: StockLoad | None
-    """Null if none of NOOB's own runners was asked for."""
+    """Null if none of NOOB's own runners was asked for, or the suite was stopped before."""
     runs: tuple[Run, ...]

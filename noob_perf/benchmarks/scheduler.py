@@ -28,9 +28,9 @@ class Scheduler(Sized):
         scheduler, ran = self.scheduler, 0
         epoch = scheduler.add_epoch()
         while scheduler.is_active_at(epoch):
-            for at, node in scheduler.get_ready_at(epoch):
-                scheduler.done(at, node)
-                ran += 1
+            ready = scheduler.get_ready_at(epoch)
+            ran += len(ready)
+            scheduler.done_many(ready)
         return ran
 
     def time_construct(self, _nodes: int) -> None:

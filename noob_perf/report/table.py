@@ -56,7 +56,7 @@ def make_table(result: SuiteResult) -> RenderableType:
     ]
     if any(row.epoch for row in rows):
         note = (
-            "Intervals: 95 %, or what so few repeats can give (3 repeats: 75 % of a median). "
+            "Intervals: 95 %, or what so few repeats can give (5 repeats: 94 % of a median). "
             "µs a node: of the graph's nodes; the tube's source, folds and return run as well."
         )
         stock = {entry.name for entry in registry.entries() if entry.stock}

@@ -410,3 +410,27 @@ def test_begin_is_what_noob_does_first(
         ]
         assert outcome(tested, "update", (events,)) == outcome(stock._core, "update", (events,))
         assert tested.epoch_log == stock.epoch_log
+
+
+@every_implementation
+@settings(max_examples=50, **slowly)
+@given(graph=scheduler_graphs(20))
+def test_a_batch_is_done_as_its_nodes_are(implementation: Any, graph: SchedulerGraph) -> None:
+    both = Both(implementation, graph)
+    epoch = both.call("add_epoch")
+    for _ in range(len(graph.nodes) + 1):
+        ready = both.call("get_ready_at", epoch)
+        if not ready:
+            break
+        one_by_one = [ended for at, node in ready for ended in both.reference.done(at, node)]
+        assert both.tested.done_many(ready) == one_by_one
+        both.look()
+
+
+@every_implementation
+def test_a_batch_names_what_it_does_not_know(implementation: Any) -> None:
+    tested = implementation([("a", True, None)], [])
+    with pytest.raises(NotAddedError, match="stranger"):
+        tested.done_many([(Epoch(0), "stranger")])
+    with pytest.raises(TypeError):
+        tested.done_many([3])

@@ -212,6 +212,15 @@ class FastScheduler:
             _epoch(epoch), self._item(node_id, signal), with_signals=with_signals
         )
 
+    def done_many(self, nodes: list[tuple[Epoch, str]]) -> list[Epoch]:
+        """Complete nodes with their signals, as `get_ready` and `get_ready_at` list them.
+
+        Raises:
+            NotAddedError: if an epoch does not have one of them.
+            AlreadyDoneError: if one has been completed or expired before.
+        """
+        return [ended for epoch, node in nodes for ended in self.done(epoch, node)]
+
     def expire(
         self,
         epoch: Epoch | int,

@@ -12,7 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyDict, PySet, PyString};
+use pyo3::types::{PyDict, PyList, PySet, PyString};
 
 import_exception!(noob_core.exceptions, AlreadyDoneError);
 import_exception!(noob_core.exceptions, NotAddedError);
@@ -258,6 +258,21 @@ impl FastScheduler {
             .core
             .expire(&ours, item, with_signals, unlock_optionals)?;
         self.ended(epoch.py(), &ended)
+    }
+
+    /// Mark nodes as done, with their signals, as `get_ready` and `get_ready_at` list them.
+    fn done_many(&mut self, py: Python<'_>, nodes: &Bound<'_, PyList>) -> PyResult<Vec<Py<PyAny>>> {
+        let mut ended = Vec::new();
+        for node in nodes {
+            let (epoch, name): (Bound<'_, PyAny>, Bound<'_, PyString>) = node.extract()?;
+            let item = match self.handles.named(&name) {
+                Some(item) => item,
+                None => self.item(name.to_str()?, None)?,
+            };
+            let epoch = self.epoch(&epoch)?;
+            ended.extend(self.core.done(&epoch, item, true)?);
+        }
+        self.ended(py, &ended)
     }
 
     fn end_epoch(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {

@@ -17,6 +17,8 @@ pub struct Handles {
     epoch_type: Py<PyAny>,
     /// The names of nodes as Python strings, made when first asked for.
     names: Vec<Option<Py<PyString>>>,
+    /// Nodes by the address of their names, which `names` keeps alive.
+    named: FxHashMap<usize, Item>,
     /// NOOB's epochs by ours.
     epochs: FxHashMap<Epoch, Py<PyAny>>,
     /// Ours by the address of NOOB's, which `epochs` keeps alive.
@@ -32,6 +34,7 @@ impl Handles {
         Ok(Handles {
             epoch_type: py.import("noob_core")?.getattr("Epoch")?.unbind(),
             names: Vec::new(),
+            named: FxHashMap::default(),
             epochs: FxHashMap::default(),
             known: FxHashMap::default(),
             sweep_at: SWEEP,
@@ -44,9 +47,19 @@ impl Handles {
         if at >= self.names.len() {
             self.names.resize_with(items.len(), || None);
         }
+        let named = &mut self.named;
         self.names[at]
-            .get_or_insert_with(|| PyString::new(py, items.text(item)).unbind())
+            .get_or_insert_with(|| {
+                let name = PyString::new(py, items.text(item)).unbind();
+                named.insert(name.as_ptr() as usize, item);
+                name
+            })
             .clone_ref(py)
+    }
+
+    /// The node of a name that was handed out, found without reading it.
+    pub fn named(&self, name: &Bound<'_, PyAny>) -> Option<Item> {
+        self.named.get(&(name.as_ptr() as usize)).copied()
     }
 
     /// Our epoch for NOOB's, or for a number.

@@ -33,6 +33,7 @@ class FastScheduler:
         signal: str | None = None,
         with_signals: bool = True,
     ) -> list[Epoch]: ...
+    def done_many(self, nodes: list[tuple[Epoch, str]]) -> list[Epoch]: ...
     def expire(
         self,
         epoch: Epoch | int,

@@ -13,7 +13,6 @@ from noob.event import MetaSignal
 from noob.store import EventStore
 
 from noob_runners import CompiledRunner, IndexedTube, StalledEpochError, components
-from noob_runners.components import block_py, scheduler_py
 from noob_runners.store import PlanStore
 from noob_runners.testing.spec import given, node, tube
 
@@ -28,14 +27,12 @@ CHAIN = {
 
 
 @pytest.fixture(params=["native", "twins"])
-def load(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def load(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Makes a CompiledRunner of nodes, on the native components and on their twins."""
     if request.param == "twins":
-        monkeypatch.setattr(components, "NATIVE", False)
-        monkeypatch.setattr("noob_runners.scheduler.FastScheduler", scheduler_py.FastScheduler)
-        monkeypatch.setattr("noob_runners.store.ValueBlock", block_py.ValueBlock)
+        request.getfixturevalue("twins")
     elif not components.NATIVE:
-        pytest.skip("noob_fast is not in use")
+        pytest.skip("noob_fast is not installed, or NOOB_FAST=0 is set")
 
     def loaded(**nodes: Any) -> CompiledRunner:
         return CompiledRunner(IndexedTube.from_specification(tube(**nodes)))

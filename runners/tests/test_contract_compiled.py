@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from noob import SynchronousRunner, Tube
 
-from noob_runners import CompiledRunner, IndexedTube, components
-from noob_runners.components import block_py, scheduler_py
+from noob_runners import CompiledRunner, IndexedTube
 from noob_runners.testing import RunnerContract
 
 
@@ -22,14 +21,9 @@ class TestCompiledRunner(RunnerContract):
         return IndexedTube
 
 
+@pytest.mark.usefixtures("twins")
 class TestCompiledRunnerOnTwins(TestCompiledRunner):
     """With the components in Python."""
-
-    @pytest.fixture(autouse=True)
-    def _twins(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(components, "NATIVE", False)
-        monkeypatch.setattr("noob_runners.scheduler.FastScheduler", scheduler_py.FastScheduler)
-        monkeypatch.setattr("noob_runners.store.ValueBlock", block_py.ValueBlock)
 
 
 class TestCompiledRunnerOnStockTube(RunnerContract):

@@ -101,7 +101,7 @@ class RunnerContract:
     @pytest.fixture
     def runner_class(self) -> type[TubeRunner]:
         """The runner under test."""
-        raise NotImplementedError("a contract's runner_class fixture names the runner under test")
+        pytest.fail("override the fixture runner_class: it names the runner under test")
 
     @pytest.fixture
     def tube_class(self) -> type[Tube]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from noob.event import MetaSignal
 from noob.node import Node, Return
 from noob.node.base import _INJECTION_MAP, WrapClassNode, WrapFuncNode
 from noob.utils import iscoroutinefunction_partial
@@ -18,10 +19,13 @@ from noob.utils import iscoroutinefunction_partial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noob import Tube
+    from noob import Epoch, Tube
     from noob.edge import Edge
 
-__all__ = ["Plan", "Step"]
+__all__ = ["ABSENT", "Plan", "Step", "arguments"]
+
+ABSENT: Any = object()
+"""What a slot without a value is read as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,35 @@ class Step:
     plain: bool
     """Whether calling the node with values is all there is to running it: it is synchronous and
     touches no asset, and wants no events."""
+    ordered: bool
+    """Whether its calls must be made in the order of epochs: it may remember what it has seen."""
     late: bool
     """Whether `call` is the node, whose `process` has to be looked up at each call because `init`
     replaces it; else `call` is what to call."""
     call: Any
+
+
+def arguments(
+    step: Step, get: Callable[[int, Any], Any], epoch: Epoch
+) -> tuple[list[Any], dict[str, Any]]:
+    """What a plain step is called with; what was not emitted, or is ``NoEvent``, is left out.
+
+    Args:
+        step: to be called.
+        get: reads a slot, and says what to answer for one without a value.
+        epoch: in which it runs.
+    """
+    args = []
+    for slot in step.positional:
+        value = get(slot, ABSENT)
+        if value is not ABSENT and value is not MetaSignal.NoEvent:
+            args.append(value)
+    kwargs: dict[str, Any] = {} if step.epoch_slot is None else {step.epoch_slot: epoch}
+    for name, slot in step.keyword:
+        value = get(slot, ABSENT)
+        if value is not ABSENT and value is not MetaSignal.NoEvent:
+            kwargs[name] = value
+    return args, kwargs
 
 
 class Plan:
@@ -76,6 +105,10 @@ class Plan:
                     size += 1
         self.size = size
         """How many slots a block of this plan has."""
+        self.near_assets = _downstream(
+            tube, {it.target_node for it in tube.edges if it.source_node == "assets"}
+        )
+        """The nodes that an asset's object may come to, handed on by others."""
         for node_id, node in tube.nodes.items():
             if isinstance(node, Return):
                 self.returns = node
@@ -129,6 +162,7 @@ class Plan:
             keyword=(*keyword, *inputs),
             epoch_slot=call.injections.get("epoch"),
             plain=plain,
+            ordered=bool(node.stateful) or not call.is_stable,
             late=not call.is_stable,
             call=_stable_call(node) if call.is_stable else node,
         )
@@ -182,6 +216,20 @@ class _Call:
             wraps or type(node).init is Node.init
         )
         self.is_stable = isinstance(node, WrapFuncNode) and not is_generator
+
+
+def _downstream(tube: Tube, nodes: set[str]) -> frozenset[str]:
+    """All nodes that depend on some of these, at any distance."""
+    found: set[str] = set()
+    after: dict[str, list[str]] = {}
+    for edge in tube.edges if nodes else ():
+        after.setdefault(edge.source_node, []).append(edge.target_node)
+    waiting = list(nodes)
+    while waiting:
+        new = set(after.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return frozenset(found)
 
 
 def _function(node: Node) -> Callable[..., Any]:

@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
+    from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
 
     NATIVE: bool
 
-__all__ = ["NATIVE", "FastScheduler", "NativeMissingWarning", "ValueBlock", "build"]
+__all__ = [
+    "NATIVE",
+    "EpochDriver",
+    "EpochRun",
+    "FastScheduler",
+    "NativeMissingWarning",
+    "ValueBlock",
+    "build",
+]
 
 
 class NativeMissingWarning(RuntimeWarning):
@@ -42,9 +51,10 @@ def _native_wanted() -> bool:
 if not TYPE_CHECKING:
     NATIVE = _native_wanted()
     if NATIVE:
-        from noob_fast import FastScheduler, ValueBlock
+        from noob_fast import EpochDriver, EpochRun, FastScheduler, ValueBlock
     else:
         from noob_runners.components.block_py import ValueBlock
+        from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noob_runners.executor import Packed
 
 _ABSENT = object()
 
@@ -13,12 +16,15 @@ class ValueBlock:
 
     Args:
         size: how many slots there are.
+        packed: the type of values of which ``open()`` gives what they stand for; they are opened
+            when they are first read.
     """
 
-    __slots__ = ("_order", "_size", "_stamps", "_values")
+    __slots__ = ("_order", "_packed", "_size", "_stamps", "_values")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, packed: type[Packed] | None = None) -> None:
         self._size = size
+        self._packed = packed
         self._stamps = [0.0] * size
         self.clear()
 
@@ -43,6 +49,13 @@ class ValueBlock:
 
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value, or the default if it holds none."""
+        value = self._values[slot]
+        if type(value) is self._packed:
+            value = self._values[slot] = value.open()
+        return default if value is _ABSENT else value
+
+    def raw(self, slot: int, default: Any) -> Any:
+        """What the slot holds, unopened, or the default if it holds nothing."""
         value = self._values[slot]
         return default if value is _ABSENT else value
 

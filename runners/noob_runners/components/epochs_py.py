@@ -170,6 +170,14 @@ class Epochs:
             ended.append(over)
         return ended
 
+    def release_early(self, epoch: Epoch) -> None:
+        """Let an epoch's stateful nodes go though the epoch before it is not complete."""
+        sorter = self.sorters.get(epoch)
+        if sorter is not None:
+            previous = sorter.find(PREVIOUS_EPOCH)
+            if previous >= 0 and not sorter.flags[previous] & DONE:
+                sorter.done([previous])
+
     def sources_finished(self, epoch: Epoch) -> bool:
         """Whether all source nodes of an epoch have been completed or expired."""
         sorter = self.sorters.get(epoch)

@@ -241,6 +241,13 @@ class FastScheduler:
             unlock_optionals=unlock_optionals,
         )
 
+    def release_early(self, epoch: Epoch | int) -> None:
+        """Let a root epoch's stateful nodes go though the epoch before it has not ended.
+
+        The caller keeps their order.
+        """
+        self._epochs.release_early(_epoch(epoch))
+
     def end_epoch(self, epoch: Epoch | int) -> list[Epoch]:
         """Declare an epoch completed; return the epochs that ended, this one last."""
         return self._epochs.end(_epoch(epoch))

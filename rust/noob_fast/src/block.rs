@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,15 +13,54 @@ pub struct ValueBlock {
     /// Seconds since 1970, by slot.
     stamps: Vec<f64>,
     order: Vec<u32>,
+    /// The type of values that are opened when they are first read, if there is one, and how many
+    /// such values there have been.
+    packed: Option<Py<PyAny>>,
+    packs: usize,
 }
 
 impl ValueBlock {
-    pub fn put_value(&mut self, slot: usize, value: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    pub fn has_packs(&self) -> bool {
+        self.packs > 0
+    }
+
+    /// Open the value of a slot, if it has to be.
+    pub fn unpack(slf: &Bound<'_, Self>, slot: usize) -> PyResult<()> {
+        let py = slf.py();
+        let pack = {
+            let block = slf.borrow();
+            let (Some(packed), 1..) = (&block.packed, block.packs) else {
+                return Ok(());
+            };
+            let value = block.values.get(slot).and_then(Option::as_ref);
+            match value.map(|value| value.bind(py)) {
+                Some(value) if value.get_type().is(packed) => value.clone(),
+                _ => return Ok(()),
+            }
+        };
+        let opened = pack.call_method0(intern!(py, "open"))?.unbind();
+        let before = slf.borrow_mut().values[slot].replace(opened);
+        drop(before);
+        Ok(())
+    }
+
+    pub fn put_value(
+        &mut self,
+        slot: usize,
+        value: Bound<'_, PyAny>,
+    ) -> PyResult<Option<Py<PyAny>>> {
         let size = self.values.len();
         let place = self.values.get_mut(slot).ok_or_else(|| {
             PyIndexError::new_err(format!("slot {slot} of a block of {size} values"))
         })?;
-        let before = place.replace(value);
+        if self
+            .packed
+            .as_ref()
+            .is_some_and(|packed| value.get_type().is(packed))
+        {
+            self.packs += 1;
+        }
+        let before = place.replace(value.unbind());
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -32,12 +72,16 @@ impl ValueBlock {
 
 #[pymethods]
 impl ValueBlock {
+    /// `packed`: the type of values of which `open()` gives what they stand for.
     #[new]
-    fn new(size: usize) -> Self {
+    #[pyo3(signature = (size, packed=None))]
+    fn new(size: usize, packed: Option<Py<PyAny>>) -> Self {
         ValueBlock {
             values: std::iter::repeat_with(|| None).take(size).collect(),
             stamps: vec![0.0; size],
             order: Vec::with_capacity(size),
+            packed,
+            packs: 0,
         }
     }
 
@@ -47,6 +91,7 @@ impl ValueBlock {
         let old = {
             let block = &mut *slf.borrow_mut();
             block.order.clear();
+            block.packs = 0;
             let fresh = std::iter::repeat_with(|| None)
                 .take(block.values.len())
                 .collect();
@@ -55,14 +100,14 @@ impl ValueBlock {
         drop(old);
     }
 
-    fn put(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+    fn put(slf: &Bound<'_, Self>, slot: usize, value: Bound<'_, PyAny>) -> PyResult<()> {
         let before = slf.borrow_mut().put_value(slot, value)?;
         drop(before);
         Ok(())
     }
 
     /// A value that is there without having been emitted: an input.
-    fn supply(slf: &Bound<'_, Self>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+    fn supply(slf: &Bound<'_, Self>, slot: usize, value: Bound<'_, PyAny>) -> PyResult<()> {
         let before = slf.borrow_mut().put_value(slot, value)?;
         slf.borrow_mut().order.pop();
         drop(before);
@@ -73,7 +118,13 @@ impl ValueBlock {
         self.values.get(slot).is_some_and(Option::is_some)
     }
 
-    fn get(&self, py: Python<'_>, slot: usize, default: Py<PyAny>) -> Py<PyAny> {
+    fn get(slf: &Bound<'_, Self>, slot: usize, default: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        Self::unpack(slf, slot)?;
+        Ok(slf.borrow().raw(slf.py(), slot, default))
+    }
+
+    /// What the slot holds, unopened.
+    fn raw(&self, py: Python<'_>, slot: usize, default: Py<PyAny>) -> Py<PyAny> {
         match self.values.get(slot) {
             Some(Some(value)) => value.clone_ref(py),
             _ => default,

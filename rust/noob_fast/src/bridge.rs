@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::graph::{Edge, Node};
 use crate::handles::Handles;
 use crate::items::{Item, Items};
+use crate::run::EpochRun;
 use crate::scheduler::{Event, Scheduler};
 use pyo3::exceptions::PyValueError;
 use pyo3::import_exception;
@@ -275,6 +276,12 @@ impl FastScheduler {
         self.ended(py, &ended)
     }
 
+    fn release_early(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let epoch = self.epoch(epoch)?;
+        self.core.release_early(&epoch);
+        Ok(())
+    }
+
     fn end_epoch(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {
         let ours = self.epoch(epoch)?;
         let ended = self.core.end_epoch(&ours)?;
@@ -433,5 +440,6 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     m.add_class::<FastScheduler>()?;
     m.add_class::<ValueBlock>()?;
-    m.add_class::<EpochDriver>()
+    m.add_class::<EpochDriver>()?;
+    m.add_class::<EpochRun>()
 }

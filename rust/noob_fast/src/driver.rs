@@ -1,24 +1,23 @@
-//! The loop over one epoch's nodes, where a node is a plain call: take what is ready, call it with
-//! what its predecessors emitted, note what it returned, tell the scheduler. Whatever is not plain
-//! is handed to Python, node by node or value by value, and the loop goes on.
+//! A plan's plain steps as the loop over an epoch's nodes needs them: how each is called, what
+//! becomes of its value, where it is to run, and which steps its values let run.
 
 use crate::block::ValueBlock;
 use crate::bridge::FastScheduler;
-use crate::epoch::Epoch;
-use crate::items::{ASSETS, INPUT, Item};
-use crate::scheduler::Event;
-use pyo3::exceptions::PyException;
+use crate::items::Item;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
 #[derive(FromPyObject)]
 struct GivenStep {
     node_id: PyBackedStr,
     plain: bool,
+    ordered: bool,
     call: Py<PyAny>,
     late: bool,
     positional: Vec<u32>,
@@ -28,23 +27,42 @@ struct GivenStep {
     first: u32,
 }
 
-struct Step {
+pub struct Step {
     call: Py<PyAny>,
     /// Whether `call` is a node whose `process` is looked up at each call.
     late: bool,
-    positional: Box<[u32]>,
-    keyword: Box<[(Py<PyString>, u32)]>,
+    /// Whether its calls must be made in the order of epochs.
+    pub ordered: bool,
+    /// Whether it takes part in the scheduler's graph.
+    pub enabled: bool,
+    pub positional: Box<[u32]>,
+    pub keyword: Box<[(Py<PyString>, u32)]>,
     epoch_slot: Option<Py<PyString>>,
     /// The scheduler's signals, where something depends on them.
-    signals: Box<[Option<Item>]>,
+    pub signals: Box<[Option<Item>]>,
     /// Those of them that something depends on.
-    awaited: Box<[Item]>,
-    first: usize,
+    pub awaited: Box<[Item]>,
+    pub first: usize,
+    /// The steps whose values it takes; `None` where it takes a value that no plain step makes.
+    pub sources: Option<Box<[u32]>>,
+    /// The plain steps that take its values.
+    pub successors: Vec<u32>,
+}
+
+impl Step {
+    pub fn inputs(&self) -> impl Iterator<Item = u32> + '_ {
+        let keyword = self.keyword.iter().map(|(_, slot)| *slot);
+        self.positional.iter().copied().chain(keyword)
+    }
+
+    pub fn slots(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.signals.len()
+    }
 }
 
 /// What a returned value is.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub enum Kind {
     Plain,
     NoEvent,
     Exhausted,
@@ -54,14 +72,16 @@ enum Kind {
 
 /// What decides what a returned value means: NOOB's two signals, and a function that tells of any
 /// other value whether NOOB might take it for events.
-struct Meanings {
-    no_event: Py<PyAny>,
+pub struct Meanings {
+    pub no_event: Py<PyAny>,
     exhausted: Py<PyAny>,
     is_special: Py<PyAny>,
+    /// Stands for the value of a step that was not run.
+    pub not_run: Py<PyAny>,
 }
 
 impl Meanings {
-    fn kind(&self, value: &Bound<'_, PyAny>) -> PyResult<Kind> {
+    pub fn kind(&self, value: &Bound<'_, PyAny>) -> PyResult<Kind> {
         if is_scalar(value) {
             return Ok(Kind::Plain);
         }
@@ -99,75 +119,130 @@ fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
         || value.is_exact_instance_of::<PyString>()
 }
 
-/// Runs a plan's plain steps on a native scheduler.
-#[pyclass(module = "noob_fast", frozen)]
-pub struct EpochDriver {
-    scheduler: Py<FastScheduler>,
-    steps: Vec<Option<Step>>,
-    /// The step of each of the scheduler's nodes.
-    by_item: Vec<u32>,
-    meanings: Meanings,
+/// A step that runs here; what is more runs elsewhere.
+const LOCAL: u8 = 0;
+/// Elsewhere, and so short that a trip of its own would take longer.
+const CHEAP: u8 = 2;
+
+/// How local calls are watched.
+pub struct Watch {
+    /// Is told a step and how many nanoseconds its call took, if they were as many as `from`.
+    pub slow: Py<PyAny>,
+    pub from: u64,
+    /// Whether each call's time is kept.
+    pub slices: bool,
+    /// The clock's time in nanoseconds when `since` was taken.
+    pub clock: u64,
+    pub since: Instant,
+    /// By step: how often it was called, and how many nanoseconds that took.
+    pub totals: Vec<(AtomicU64, AtomicU64)>,
 }
 
-const NO_STEP: u32 = u32::MAX;
+/// A plan's plain steps on a native scheduler.
+#[pyclass(module = "noob_fast", frozen)]
+pub struct EpochDriver {
+    pub scheduler: Py<FastScheduler>,
+    pub steps: Vec<Option<Step>>,
+    /// The step of each of the scheduler's nodes.
+    by_item: Vec<u32>,
+    /// The step that fills a slot, where one does.
+    maker: Vec<u32>,
+    places: Vec<AtomicU8>,
+    /// How often steps were placed; 0 as long as all run here.
+    placed: AtomicU64,
+    pub meanings: Meanings,
+    pub watch: Option<Watch>,
+}
 
-/// Call a step with what the block has of its inputs. An input that was not emitted, or that is
-/// `NoEvent`, is left out.
-fn call<'py>(
-    py: Python<'py>,
-    step: &Step,
-    block: &Bound<'py, ValueBlock>,
-    epoch: &Bound<'py, PyAny>,
-    meanings: &Meanings,
-) -> PyResult<Bound<'py, PyAny>> {
-    let (args, kwargs) = {
-        let values = &block.borrow().values;
-        let input = |slot: u32| {
-            let value = values.get(slot as usize)?.as_ref()?;
-            (!value.is(&meanings.no_event)).then(|| value.bind(py))
-        };
-        let positional = &step.positional;
-        let args = if positional.iter().all(|&slot| input(slot).is_some()) {
-            PyTuple::new(
-                py,
-                positional
-                    .iter()
-                    .map(|&slot| values[slot as usize].as_ref()),
-            )?
-        } else {
-            let there: Vec<_> = positional.iter().filter_map(|&slot| input(slot)).collect();
-            PyTuple::new(py, there)?
-        };
-        let kwargs = if step.keyword.is_empty() && step.epoch_slot.is_none() {
-            None
-        } else {
-            let kwargs = PyDict::new(py);
-            if let Some(name) = &step.epoch_slot {
-                kwargs.set_item(name, epoch)?;
+pub const NO_STEP: u32 = u32::MAX;
+
+impl EpochDriver {
+    pub fn step_of(&self, node: Item) -> u32 {
+        self.by_item.get(node as usize).copied().unwrap_or(NO_STEP)
+    }
+
+    /// The step that fills a slot, if it is a plain one.
+    pub fn maker(&self, slot: u32) -> u32 {
+        self.maker.get(slot as usize).copied().unwrap_or(NO_STEP)
+    }
+
+    pub fn is_remote(&self, step: u32) -> bool {
+        self.places[step as usize].load(Ordering::Relaxed) != LOCAL
+    }
+
+    pub fn is_cheap(&self, step: u32) -> bool {
+        self.places[step as usize].load(Ordering::Relaxed) == CHEAP
+    }
+
+    /// Which state of the places this is; 0 as long as all steps run here.
+    pub fn placed(&self) -> u64 {
+        self.placed.load(Ordering::Relaxed)
+    }
+
+    /// Call a step with what the block has of its inputs. An input that was not emitted, or that
+    /// is `NoEvent`, is left out.
+    pub fn call<'py>(
+        &self,
+        py: Python<'py>,
+        step: &Step,
+        block: &Bound<'py, ValueBlock>,
+        epoch: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if block.borrow().has_packs() {
+            for slot in step.inputs() {
+                ValueBlock::unpack(block, slot as usize)?;
             }
-            for (name, slot) in &step.keyword {
-                if let Some(value) = input(*slot) {
-                    kwargs.set_item(name, value)?;
+        }
+        let (args, kwargs) = {
+            let values = &block.borrow().values;
+            let input = |slot: u32| {
+                let value = values.get(slot as usize)?.as_ref()?;
+                (!value.is(&self.meanings.no_event)).then(|| value.bind(py))
+            };
+            let positional = &step.positional;
+            let args = if positional.iter().all(|&slot| input(slot).is_some()) {
+                PyTuple::new(
+                    py,
+                    positional
+                        .iter()
+                        .map(|&slot| values[slot as usize].as_ref()),
+                )?
+            } else {
+                let there: Vec<_> = positional.iter().filter_map(|&slot| input(slot)).collect();
+                PyTuple::new(py, there)?
+            };
+            let kwargs = if step.keyword.is_empty() && step.epoch_slot.is_none() {
+                None
+            } else {
+                let kwargs = PyDict::new(py);
+                if let Some(name) = &step.epoch_slot {
+                    kwargs.set_item(name, epoch)?;
                 }
-            }
-            Some(kwargs)
+                for (name, slot) in &step.keyword {
+                    if let Some(value) = input(*slot) {
+                        kwargs.set_item(name, value)?;
+                    }
+                }
+                Some(kwargs)
+            };
+            (args, kwargs)
         };
-        (args, kwargs)
-    };
-    if step.late {
-        step.call
-            .bind(py)
-            .getattr(intern!(py, "process"))?
-            .call(args, kwargs.as_ref())
-    } else {
-        step.call.bind(py).call(args, kwargs.as_ref())
+        if step.late {
+            step.call
+                .bind(py)
+                .getattr(intern!(py, "process"))?
+                .call(args, kwargs.as_ref())
+        } else {
+            step.call.bind(py).call(args, kwargs.as_ref())
+        }
     }
 }
 
 #[pymethods]
 impl EpochDriver {
     /// `steps`: a plan's steps; `no_event`, `exhausted`: NOOB's signals; `is_special`: whether NOOB
-    /// might take a value for events that the node made.
+    /// might take a value for events that the node made; `not_run`: stands for no value;
+    /// `watch`: how local calls are watched, if they are, in [`Watch`]'s order.
     #[new]
     fn new(
         scheduler: &Bound<'_, FastScheduler>,
@@ -175,13 +250,19 @@ impl EpochDriver {
         no_event: Py<PyAny>,
         exhausted: Py<PyAny>,
         is_special: Py<PyAny>,
+        not_run: Py<PyAny>,
+        watch: Option<(Py<PyAny>, u64, bool, u64)>,
     ) -> PyResult<Self> {
-        let mut own = Vec::new();
+        let mut own: Vec<Option<Step>> = Vec::new();
         let mut by_item = Vec::new();
+        let mut maker = Vec::new();
+        let mut unknown = rustc_hash::FxHashSet::default();
         for step in steps.try_iter()? {
             let step: GivenStep = step?.extract()?;
+            let slots = step.first..step.first + step.signals.len() as u32;
             let core = &scheduler.borrow().core;
             let Some(node) = core.items.node(&step.node_id).filter(|_| step.plain) else {
+                unknown.extend(slots);
                 own.push(None);
                 continue;
             };
@@ -189,6 +270,8 @@ impl EpochDriver {
                 by_item.resize(core.items.len().max(node as usize + 1), NO_STEP);
             }
             by_item[node as usize] = own.len() as u32;
+            maker.resize(maker.len().max(slots.end as usize), NO_STEP);
+            maker[slots.start as usize..slots.end as usize].fill(own.len() as u32);
             let signals: Box<[Option<Item>]> = step
                 .signals
                 .iter()
@@ -201,68 +284,71 @@ impl EpochDriver {
             own.push(Some(Step {
                 call: step.call,
                 late: step.late,
+                ordered: step.ordered,
+                enabled: core.is_enabled(node),
                 positional: step.positional.into(),
                 keyword: step.keyword.into(),
                 epoch_slot: step.epoch_slot,
                 awaited: signals.iter().flatten().copied().collect(),
                 signals,
                 first: step.first as usize,
+                sources: None,
+                successors: Vec::new(),
             }));
         }
+        connect(&mut own, &maker, &unknown);
         Ok(EpochDriver {
             scheduler: scheduler.clone().unbind(),
+            places: own.iter().map(|_| AtomicU8::new(LOCAL)).collect(),
+            placed: AtomicU64::new(0),
+            watch: watch.map(|(slow, from, slices, clock)| Watch {
+                slow,
+                from,
+                slices,
+                clock,
+                since: Instant::now(),
+                totals: own
+                    .iter()
+                    .map(|_| (AtomicU64::new(0), AtomicU64::new(0)))
+                    .collect(),
+            }),
             steps: own,
             by_item,
+            maker,
             meanings: Meanings {
                 no_event,
                 exhausted,
                 is_special,
+                not_run,
             },
         })
     }
 
-    /// Run a root epoch to its end.
-    ///
-    /// `special(node_id, epoch)` runs a node that is not plain, or not in the root epoch;
-    /// `emit(node_id, value)` takes note of a value that is not plain. Returns when the epoch is
-    /// over, or nothing of it is ready any more.
-    fn run(
-        &self,
-        py: Python<'_>,
-        epoch: &Bound<'_, PyAny>,
-        block: &Bound<'_, ValueBlock>,
-        special: &Bound<'_, PyAny>,
-        emit: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let scheduler = self.scheduler.clone_ref(py).into_bound(py);
-        let root = scheduler.borrow_mut().epoch(epoch)?;
-        loop {
-            py.check_signals()?;
-            let ready = {
-                let core = &mut scheduler.borrow_mut().core;
-                if !core.is_active_at(&root) {
-                    return Ok(());
-                }
-                core.get_ready_at(&root)
-            };
-            if ready.is_empty() {
-                return Ok(());
-            }
-            for (at, node) in ready {
-                let step = self.by_item.get(node as usize).copied().unwrap_or(NO_STEP);
-                if at.is_root() && step != NO_STEP {
-                    self.run_step(py, &scheduler, step as usize, node, &at, epoch, block, emit)?;
-                } else if matches!(node, INPUT | ASSETS) {
-                    scheduler.borrow_mut().core.done(&at, node, true)?;
-                } else {
-                    let (handle, name) = {
-                        let mut scheduler = scheduler.borrow_mut();
-                        (scheduler.handle(py, &at)?, scheduler.name(py, node))
-                    };
-                    special.call1((name, handle))?;
-                }
+    /// Say where steps run: 0 here, 1 elsewhere, 2 elsewhere and rather together with others.
+    fn place(&self, steps: Vec<usize>, place: u8) {
+        for step in steps {
+            if let Some(known) = self.places.get(step) {
+                known.store(place.min(CHEAP), Ordering::Relaxed);
             }
         }
+        self.placed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The steps that were called here since the last time this was asked: how often, and how
+    /// many nanoseconds that took.
+    fn totals(&self) -> Vec<(usize, u64, u64)> {
+        let totals = self.watch.iter().flat_map(|watch| watch.totals.iter());
+        totals
+            .enumerate()
+            .map(|(step, (calls, ns))| {
+                (
+                    step,
+                    calls.swap(0, Ordering::Relaxed),
+                    ns.swap(0, Ordering::Relaxed),
+                )
+            })
+            .filter(|(_, calls, _)| *calls > 0)
+            .collect()
     }
 
     #[allow(
@@ -271,6 +357,9 @@ impl EpochDriver {
     )]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.scheduler)?;
+        if let Some(watch) = &self.watch {
+            visit.call(&watch.slow)?;
+        }
         self.steps
             .iter()
             .flatten()
@@ -278,115 +367,27 @@ impl EpochDriver {
     }
 }
 
-impl EpochDriver {
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "what one call needs; a struct of borrows would only move the list"
-    )]
-    fn run_step(
-        &self,
-        py: Python<'_>,
-        scheduler: &Bound<'_, FastScheduler>,
-        at: usize,
-        node: Item,
-        root: &Epoch,
-        epoch: &Bound<'_, PyAny>,
-        block: &Bound<'_, ValueBlock>,
-        emit: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let Some(step) = &self.steps[at] else {
-            return Ok(());
-        };
-        let value = call(py, step, block, epoch, &self.meanings)
-            .map_err(|error| noted(py, error, scheduler, node, epoch))?;
-        let filled =
-            (step.first..step.first + step.signals.len()).any(|slot| block.borrow().has(slot));
-        if filled {
-            // Someone else has emitted in this node's name.
-            return hand_over(py, scheduler, node, value, emit);
+/// Find out which steps take the values of which.
+fn connect(steps: &mut [Option<Step>], maker: &[u32], unknown: &rustc_hash::FxHashSet<u32>) {
+    for at in 0..steps.len() {
+        let Some(step) = &steps[at] else { continue };
+        if step.inputs().any(|slot| unknown.contains(&slot)) {
+            continue;
         }
-        if step.signals.len() == 1 {
-            let kind = self.meanings.kind(&value)?;
-            if kind == Kind::Special {
-                return hand_over(py, scheduler, node, value, emit);
+        let mut sources: Vec<u32> = step
+            .inputs()
+            .filter_map(|slot| maker.get(slot as usize).copied())
+            .filter(|&source| source != NO_STEP)
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        for &source in &sources {
+            if let Some(source) = &mut steps[source as usize] {
+                source.successors.push(at as u32);
             }
-            block.borrow_mut().put_value(step.first, value.unbind())?;
-            let core = &mut scheduler.borrow_mut().core;
-            if kind == Kind::Plain {
-                core.finish_node(root, node, &step.awaited)?;
-            } else {
-                core.update(vec![event(root, node, step.signals[0], kind)])?;
-            }
-            return Ok(());
         }
-        // One value a signal; only a list or a tuple is sure to be read twice alike.
-        let values: Vec<Bound<'_, PyAny>> = if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-            tuple.iter().collect()
-        } else if let Ok(list) = value.cast_exact::<PyList>() {
-            list.iter().collect()
-        } else {
-            return hand_over(py, scheduler, node, value, emit);
-        };
-        let mut kinds = Vec::with_capacity(values.len());
-        for value in &values {
-            kinds.push(self.meanings.kind(value)?);
+        if let Some(step) = &mut steps[at] {
+            step.sources = Some(sources.into());
         }
-        let emitted = step.signals.len().min(values.len());
-        if emitted == 0 || kinds[..emitted].contains(&Kind::Special) {
-            return hand_over(py, scheduler, node, value, emit);
-        }
-        let mut events = Vec::with_capacity(emitted);
-        for (at, value) in values.into_iter().take(emitted).enumerate() {
-            block
-                .borrow_mut()
-                .put_value(step.first + at, value.unbind())?;
-            events.push(event(root, node, step.signals[at], kinds[at]));
-        }
-        scheduler.borrow_mut().core.update(events)?;
-        Ok(())
-    }
-}
-
-/// An exception of a node, with a note that names node and epoch.
-fn noted(
-    py: Python<'_>,
-    error: PyErr,
-    scheduler: &Bound<'_, FastScheduler>,
-    node: Item,
-    epoch: &Bound<'_, PyAny>,
-) -> PyErr {
-    if !error.is_instance_of::<PyException>(py) {
-        return error;
-    }
-    let text = {
-        let core = &scheduler.borrow().core;
-        format!("in node '{}', epoch {epoch}", core.items.text(node))
-    };
-    // An exception that takes no notes is passed on without.
-    let _ = error
-        .value(py)
-        .call_method1(intern!(py, "add_note"), (text,));
-    error
-}
-
-/// Let Python take note of what a node returned.
-fn hand_over(
-    py: Python<'_>,
-    scheduler: &Bound<'_, FastScheduler>,
-    node: Item,
-    value: Bound<'_, PyAny>,
-    emit: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let name = scheduler.borrow_mut().name(py, node);
-    emit.call1((name, value)).map(drop)
-}
-
-fn event(epoch: &Epoch, node: Item, signal: Option<Item>, kind: Kind) -> Event {
-    Event {
-        epoch: epoch.clone(),
-        node,
-        signal,
-        no_event: kind == Kind::NoEvent,
-        exhausted: kind == Kind::Exhausted,
     }
 }

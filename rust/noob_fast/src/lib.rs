@@ -1,5 +1,5 @@
-//! Native components for NOOB runners. Everything but `block`, `bridge`, `driver` and `handles` is
-//! plain Rust, and is built and tested without Python.
+//! Native components for NOOB runners. Everything but `ahead`, `block`, `bridge`, `driver`,
+//! `handles` and `run` is plain Rust, and is built and tested without Python.
 
 pub mod epoch;
 pub mod error;
@@ -17,6 +17,8 @@ mod sorter;
 mod tests;
 
 #[cfg(feature = "python")]
+mod ahead;
+#[cfg(feature = "python")]
 mod block;
 #[cfg(feature = "python")]
 mod bridge;
@@ -24,3 +26,5 @@ mod bridge;
 mod driver;
 #[cfg(feature = "python")]
 mod handles;
+#[cfg(feature = "python")]
+mod run;

@@ -281,6 +281,12 @@ impl Scheduler {
         }
     }
 
+    /// Let the stateful nodes of a root epoch go, though the epoch before has not ended: the caller
+    /// keeps their order.
+    pub fn release_early(&mut self, epoch: &Epoch) {
+        self.change(epoch, |sorter, _| sorter.done_if_there(PREVIOUS_EPOCH));
+    }
+
     fn drop_root(&mut self, epoch: &Epoch) {
         for subepoch in self.below.remove(epoch).unwrap_or_default().epochs {
             self.epochs.remove(&subepoch);

@@ -127,6 +127,12 @@ impl Scheduler {
         self.first.local(item).is_some()
     }
 
+    pub fn is_enabled(&self, node: Item) -> bool {
+        self.node_at
+            .get(&node)
+            .is_some_and(|&at| self.nodes[at].enabled)
+    }
+
     pub fn source_nodes(&self) -> &[Item] {
         &self.sources
     }

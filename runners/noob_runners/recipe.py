@@ -1,0 +1,117 @@
+"""How a step is called away from its tube: what every place where calls run needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from noob.event import MetaSignal, is_event
+from noob.node.base import WrapClassNode, WrapFuncNode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from noob import Epoch
+
+__all__ = ["Recipe", "Remade", "arguments", "emitted", "is_special"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A step without its tube. It can be pickled if its function can."""
+
+    node_id: str
+    signals: tuple[str, ...]
+    """The names of the node's signals, in the order of its values."""
+    first: int
+    """The slot of the first signal's value; those of the others follow it."""
+    positional: tuple[int, ...]
+    """The slots of the positional arguments."""
+    keyword: tuple[tuple[str, int], ...]
+    """The names and slots of the keyword arguments."""
+    epoch_slot: str | None
+    """The keyword by which the node asks for the epoch, if it does."""
+    call: Any
+    """What to call; of a stateful node a `Remade`, which is initialised where it runs, and there
+    its `process` is called."""
+    stateful: bool
+    """Whether it must always run in one and the same place, its calls in order."""
+
+
+class Remade:
+    """A stateful node that is made anew where it lives. Before `init` it can be pickled.
+
+    Args:
+        node: of a class or a function.
+    """
+
+    def __init__(self, node: WrapClassNode | WrapFuncNode) -> None:
+        self._id = node.id
+        self._wraps = node.cls if isinstance(node, WrapClassNode) else node.fn
+        self._params = node.params
+        self._is_class = isinstance(node, WrapClassNode)
+        self._node: Any = None
+
+    def init(self) -> None:
+        """Make the node, and let it get ready."""
+        if self._is_class:
+            self._node = WrapClassNode(id=self._id, cls=self._wraps, params=self._params)
+        else:
+            self._node = WrapFuncNode(id=self._id, fn=self._wraps, params=self._params)
+        self._node.init()
+
+    @property
+    def process(self) -> Callable[..., Any]:
+        """What to call."""
+        return self._node.process  # type: ignore[no-any-return] # NOOB's
+
+    def deinit(self) -> None:
+        """Let the node stop."""
+        if self._node is not None:
+            self._node.deinit()
+            self._node = None
+
+
+def arguments(
+    recipe: Recipe, values: Mapping[int, Any], epoch: Epoch
+) -> tuple[list[Any], dict[str, Any]]:
+    """The positional and keyword arguments of a call; what is not among the values is left out."""
+    args = [values[slot] for slot in recipe.positional if slot in values]
+    kwargs: dict[str, Any] = {} if recipe.epoch_slot is None else {recipe.epoch_slot: epoch}
+    for name, slot in recipe.keyword:
+        if slot in values:
+            kwargs[name] = values[slot]
+    return args, kwargs
+
+
+def emitted(recipe: Recipe, value: Any) -> list[Any] | None:
+    """The value that each signal emits, where a step returned this.
+
+    Returns:
+        None where only the loop can tell: events that the node made, ``NoEvent``, exhaustion, too
+        few values, or a sequence that may not read twice alike.
+    """
+    if len(recipe.signals) == 1:
+        values = [value]
+    elif type(value) in (list, tuple) and len(value) >= len(recipe.signals) > 0:
+        values = list(value[: len(recipe.signals)])
+    else:
+        return None
+    if any(isinstance(value, MetaSignal) or is_special(value) for value in values):
+        return None
+    return values
+
+
+def is_special(value: Any) -> bool:
+    """Whether NOOB takes a value for events that the node made: an event, or a sequence of them.
+
+    Of sequences other than lists and tuples only NOOB finds out: reading them may have effects.
+    """
+    if isinstance(value, int | float | str | bytes | None):
+        return False
+    if isinstance(value, dict):
+        return is_event(value)
+    if type(value) in (list, tuple):
+        return len(value) > 0 and is_event(value[0])
+    return isinstance(value, Sequence)

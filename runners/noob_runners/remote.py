@@ -1,0 +1,476 @@
+"""The loop of a runner that makes calls elsewhere: several epochs under way, and an executor.
+
+Everything that a tube means is `Coordinator`'s. Here it is decided what is asked for before its
+turn, and what the loop does while it waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from noob.input import InputScope
+from noob.node.base import WrapFuncNode
+
+from noob_runners.coordinator import Coordinator
+from noob_runners.errors import UnpicklableError
+from noob_runners.executor import NOT_RUN, Result
+from noob_runners.flight import Flight, Upcoming
+from noob_runners.placement import LEAST_NS, Placement
+from noob_runners.stats import Ledger
+from noob_runners.trips import Trips
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from noob import Epoch
+    from noob.types import ReturnNodeType
+
+    from noob_runners.executor import Executor
+    from noob_runners.stats import RunnerStats, WorkerCounts
+    from noob_runners.timeline import Timeline
+
+__all__ = ["RemoteCoordinator"]
+
+_NEVER_NS = 2**63
+_PATIENCE_S = 1.0
+"""How long the executor is waited for before the loop looks around."""
+
+
+@dataclass
+class RemoteCoordinator(Coordinator):
+    """A `Coordinator` with an executor. Subclasses say which, and call `_equip` when made."""
+
+    def _equip(
+        self,
+        executor: Executor,
+        placement: Placement,
+        max_epochs_in_flight: int,
+        timeline: Callable[[], Timeline] | None,
+    ) -> None:
+        """Take the executor into use.
+
+        Args:
+            executor: not started.
+            placement: of this runner's plan.
+            max_epochs_in_flight: how many epochs may be under way at the same time.
+            timeline: makes the one that is written from `init` to `deinit`, if one is wanted.
+        """
+        self._executor = executor
+        self._placement = placement
+        self._trips = Trips(self._plan, self._values, placement)
+        self._ledger = Ledger()
+        self._most_flights = max_epochs_in_flight
+        self._make_timeline = timeline
+        self._timeline: Timeline | None = None
+        self._flights: deque[Flight] = deque()
+        """The epochs under way, the one whose turn it is first."""
+        self._upcoming = Upcoming(iter(()))
+        self._started = False
+        self._steps_of: dict[int, tuple[int, ...]] = {}
+        """The steps of the calls that the executor has, by ticket."""
+        self._names = list(self._plan.steps)
+        self._pinned = {id(node) for node in placement.pinned()}
+
+    # ------------------------------------------------------------------ from start to end
+
+    def init(self) -> None:
+        """Start processing; nodes that must run elsewhere have their places from now on."""
+        if self.running:
+            return
+        if self._make_timeline is not None:
+            self._timeline = self._make_timeline()
+        try:
+            if self._placement.wants:
+                self._start()
+            super().init()
+        except BaseException:
+            self._halt()
+            raise
+
+    def deinit(self) -> None:
+        """Stop processing, and end what was started for it. Epochs begun ahead are dropped."""
+        try:
+            self._drop(self._flights if not self._running_epoch else list(self._flights)[1:])
+            super().deinit()
+        finally:
+            self._halt()
+
+    def inject_context(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """As NOOB's; but a node that lives elsewhere is neither initialised nor stopped here."""
+        node = getattr(fn, "__self__", None)
+        if id(node) in self._pinned and fn.__name__ in ("init", "deinit"):
+            return _nothing
+        return super().inject_context(fn)
+
+    def enable_node(self, node_id: str) -> None:
+        """As SynchronousRunner's: a class begins anew. If it lived elsewhere it does so here."""
+        node = self.tube.nodes.get(node_id)
+        if id(node) in self._pinned and isinstance(node, WrapFuncNode):
+            self.tube.enable_node(node_id)  # it goes on, as a generator that runs does in NOOB
+            return
+        self._bring_home(node_id)
+        super().enable_node(node_id)
+
+    def disable_node(self, node_id: str) -> None:
+        """As SynchronousRunner's. One that lives elsewhere is stopped when the runner is."""
+        if self._bring_home(node_id):
+            self.tube.disable_node(node_id)
+        else:
+            super().disable_node(node_id)
+
+    def _bring_home(self, node_id: str) -> bool:
+        """Let a stateful node run here from now on; return whether it has run elsewhere."""
+        node = self.tube.nodes.get(node_id)
+        number = self._placement.number(node_id)
+        if number is None or id(node) not in self._pinned:
+            return False
+        self._pinned.discard(id(node))
+        self._placement.stay(number)
+        return True
+
+    def _start(self) -> None:
+        refused = self._executor.start(self._placement.recipes())
+        self._started = True
+        self._placement.open(refused)
+
+    def _halt(self) -> None:
+        """Stop the executor; calls that are still wanted are made here."""
+        self._placement.close()
+        self._executor.stop()
+        self._started = False
+        self._steps_of.clear()
+        if self._timeline is not None:
+            self._timeline.close()
+            self._timeline = None
+
+    # ------------------------------------------------------------------ what users ask for
+
+    def run(self, n: int | None = None) -> Any:
+        """As SynchronousRunner's, with several epochs under way where the tube allows it."""
+        with self._expecting(repeat({}) if n is None else repeat({}, n)):
+            return super().run(n)
+
+    def process_many(
+        self, inputs: Iterable[Mapping[str, Any]]
+    ) -> Generator[ReturnNodeType, None, None]:
+        """Run an epoch for each mapping of process-scoped inputs, several at the same time.
+
+        Args:
+            inputs: read ahead by as many as there are epochs under way. ``repeat({}, n)`` runs `n`
+                epochs of a tube without process-scoped inputs.
+
+        Yields:
+            What `process` returns for each, in their order.
+
+        Raises:
+            SchedulerExhaustedError: no node can run any more.
+            Exception: whatever `process` raises, when it is that epoch's turn. What has been begun
+                ahead is then run by the next call of `process`, `run` or `process_many`, unless
+                the tube has process-scoped inputs: then it is dropped.
+        """
+        upcoming = Upcoming(iter(inputs))
+        while (given := upcoming.peek(1)) is not None:
+            with self._expecting(upcoming):
+                result = self.process(**given)
+            yield result
+
+    def stats(self) -> RunnerStats:
+        """What the run has cost until now, since the runner was made."""
+        self._count_local()
+        return self._ledger.stats(self._workers())
+
+    def _workers(self) -> Iterable[WorkerCounts]:
+        """What is known of the executor's workers."""
+        return ()
+
+    @contextmanager
+    def _expecting(self, inputs: Upcoming | Iterator[Mapping[str, Any]]) -> Iterator[None]:
+        """While in it, epochs with these inputs may begin before they are asked for."""
+        before = self._upcoming
+        self._upcoming = inputs if isinstance(inputs, Upcoming) else Upcoming(inputs)
+        try:
+            yield
+        finally:
+            self._upcoming = before
+
+    # ------------------------------------------------------------------ epochs
+
+    def _run_epoch(self, inputs: dict[str, Any]) -> None:
+        self._upcoming.take()
+        if self._flights:
+            flight = self._flights[0]
+            self._values.show(flight.epoch)
+            if flight.run is not None:
+                flight.run.early = False
+        else:
+            epoch = self._scheduler.begin()
+            if epoch is None:
+                return
+            flight = self._open(epoch, inputs, ahead=False)
+            self._flights.append(flight)
+        try:
+            self._complete(flight)
+        except BaseException:
+            self._trips.forget(flight.epoch.root)
+            if not self._may_keep():
+                self._drop(list(self._flights)[1:])
+            raise
+        finally:
+            self._flights.popleft()
+            if not self._flights and self._steps_of:
+                self._executor.forget()
+                self._steps_of.clear()
+            self._end_of(flight)
+
+    def _may_keep(self) -> bool:
+        """Whether an epoch that has begun is the one that will be asked for."""
+        specs = self.tube.input_collection.specs.get(InputScope.process)
+        return not specs and self._flights[0].core is self._scheduler.core
+
+    def _drop(self, flights: Iterable[Flight]) -> None:
+        """Give up epochs that have begun."""
+        for flight in list(flights):
+            self._flights.remove(flight)
+            self._trips.forget(flight.epoch.root)
+            self._values.close(flight.epoch)
+            if flight.core is self._scheduler.core and not flight.core.epoch_completed(
+                flight.epoch
+            ):
+                self._scheduler.end_epoch(flight.epoch)
+
+    def _end_of(self, flight: Flight) -> None:
+        self._ledger.epoch()
+        if self._timeline is not None:
+            for number, begin, took in flight.run.slices() if flight.run is not None else ():
+                self._timeline.call(-1, self._names[number], flight.epoch, begin, took)
+            self._timeline.epoch(flight.epoch)
+
+    def _drive(self, flight: Flight) -> None:
+        if flight.error is not None:
+            raise flight.error
+        if flight.run is None:
+            self._drive_in_python(flight)
+            return
+        while not flight.over and not self._advance(flight):
+            self._wait(flight)
+
+    def _advance(self, flight: Flight) -> bool:
+        flight.over = super()._advance(flight)
+        return flight.over
+
+    def _wait(self, flight: Flight) -> None:
+        if flight.run is not None:
+            if self._send():  # first, so that others work meanwhile
+                return
+            self._look_ahead()
+        if self._send():
+            return
+        if not self._steps_of:
+            if self._started:
+                raise RuntimeError(f"epoch {flight.epoch} waits for a call that nobody makes")
+            return  # stopped meanwhile: what is left is called here
+        self._receive(_PATIENCE_S)
+
+    def _look_ahead(self) -> None:
+        """Go on with epochs whose turn it is not yet, and begin others."""
+        at = 1
+        while at < len(self._flights) or self._begin_ahead():
+            later = self._flights[at]
+            if not later.over and later.error is None:
+                try:
+                    self._advance(later)
+                except Exception as error:  # noqa: BLE001 (raised when it is its turn)
+                    later.error = error
+            at += 1
+
+    def _begin_ahead(self) -> bool:
+        """Begin the epoch after those under way, if it will be asked for and the tube allows it."""
+        last = self._flights[-1]
+        if (
+            len(self._flights) >= self._most_flights
+            or self._callbacks
+            or self.tube.state.assets
+            or last.run is None
+            or last.error is not None
+            or last.core is not self._scheduler.core
+        ):
+            return False
+        epoch = last.epoch + 1
+        # The scheduler adds it when all sources have run, unless that was their last time.
+        if not last.core.sources_finished(last.epoch) or not last.core.is_active_at(epoch):
+            return False
+        given = self._upcoming.peek(len(self._flights))
+        if given is None:
+            return False
+        try:
+            inputs = self._validate_input(**given)
+            flight = self._open(epoch, inputs, ahead=True)
+        except Exception as error:  # noqa: BLE001 (raised when it is its turn)
+            flight = Flight(epoch, last.core, {}, None, complete=False, error=error)
+        else:
+            last.core.release_early(epoch)
+        self._flights.append(flight)
+        return True
+
+    # ------------------------------------------------------------------ calls elsewhere
+
+    def _announce(self, nodes: Iterable[tuple[str, Epoch]]) -> None:
+        steps, numbers = self._plan.steps, self._placement
+        self._trips.ask(
+            (node_id, at)
+            for node_id, at in nodes
+            if node_id in steps and not steps[node_id].ordered and numbers.is_away(node_id)
+        )
+
+    def _run_node(self, flight: Flight, node_id: str, at: Epoch) -> bool:
+        step = self._plan.steps.get(node_id)
+        stateless = step is not None and step.plain and not step.ordered
+        early = flight.run is not None and flight.run.early
+        if early and not stateless and not self._is_in_turn(flight, node_id):
+            return False
+        away = (
+            step is not None
+            and flight.complete
+            and (self._placement.is_away(node_id) or self._trips.has(node_id, at))
+        )
+        if not away or step is None:
+            begin = monotonic_ns()
+            super()._run_node(flight, node_id, at)
+            self._count_call(node_id, at, begin)
+            return True
+        if not self._trips.has(node_id, at):
+            self._trips.ask([(node_id, at)])
+            return False
+        try:
+            value = self._trips.take(node_id, at)
+            if flight.run is None:
+                self._handle_events(step.node, value, at)
+            else:
+                self._note(step, value, at)
+        except Exception as error:
+            error.add_note(f"in node {node_id!r}, epoch {at}")
+            raise
+        return True
+
+    def _is_in_turn(self, flight: Flight, node_id: str) -> bool:
+        """Whether a node has run in all epochs before, as often as it ever will."""
+        if self._plan.returns is not None and node_id == self._plan.returns.id:
+            return False  # it keeps its values until the epoch is handed back
+        for earlier in self._flights:
+            if earlier is flight:
+                return True
+            if not earlier.over and not earlier.core.node_is_done(node_id, earlier.epoch):
+                return False
+        return True
+
+    def _send(self) -> bool:
+        """Give the executor all calls that are asked for; return whether some must be made here."""
+        calls: list[Any] = list(self._trips.calls())
+        bundling = self._placement.bundling
+        for flight in self._flights:
+            if flight.run is not None:
+                calls += flight.run.calls(*bundling)
+        kept = self._keep(calls) if self.tube.state.assets else ()
+        if kept:
+            calls = [call for call in calls if call[0] not in kept]
+        if calls:
+            self._steps_of.update((call[0], call[1]) for call in calls)
+            self._executor.submit(calls)
+        return bool(kept)
+
+    def _keep(self, calls: Iterable[Any]) -> set[int]:
+        """Let calls that take an asset's object be made here, where the asset is."""
+        kinds = {type(asset.obj) for asset in self.tube.state.assets.values()}
+        kept = set()
+        for ticket, steps, values, _ in calls:
+            near = any(self._names[step] in self._plan.near_assets for step in steps)
+            if near and any(type(value) in kinds for value in values.values()):
+                for step in steps:
+                    self._placement.stay(step)
+                self._deliver(Result(ticket, [], [], -1, 0, 0), steps)
+                kept.add(ticket)
+        return kept
+
+    def _receive(self, timeout_s: float) -> None:
+        """Take what has come back."""
+        for result in self._executor.wait(timeout_s):
+            steps = self._steps_of.pop(result.ticket, None)
+            if steps is None:
+                continue
+            self._placement.seen_there(steps, result.clock, result.overhead)
+            self._ledger.result(result, [self._names[step] for step in steps])
+            if isinstance(result.error, UnpicklableError):
+                culprit = steps[min(len(result.values), len(steps) - 1)]
+                if self._placement.cannot_travel(culprit):
+                    result = result._replace(error=None)  # noqa: PLW2901 (it is called here then)
+            self._deliver(result, steps)
+
+    def _deliver(self, result: Result, steps: tuple[int, ...]) -> None:
+        if result.ticket < 0:
+            epoch = self._trips.epoch_of(result.ticket)
+            self._trips.deliver(result)
+        else:
+            root = result.ticket >> 32
+            flight = next((it for it in self._flights if it.epoch.root == root), None)
+            epoch = None if flight is None else flight.epoch
+            if flight is not None and flight.run is not None:
+                flight.run.deliver(result.ticket, list(result.values), result.error)
+        if self._timeline is not None and epoch is not None:
+            for at, value in enumerate(result.values):
+                if value is not NOT_RUN:
+                    begin, took = result.clock[2 * at : 2 * at + 2]
+                    self._timeline.call(result.place, self._names[steps[at]], epoch, begin, took)
+
+    # ------------------------------------------------------------------ calls here
+
+    def _watch(self) -> tuple[Callable[[int, int], object], int, bool, int] | None:
+        least = LEAST_NS if self._placement.learns else _NEVER_NS
+        return (self._slow, least, self._make_timeline is not None, monotonic_ns())
+
+    def _current_driver(self) -> Any:
+        before = self._driver
+        driver = super()._current_driver()
+        if driver is not before:
+            self._placement.attach(driver)
+        return driver
+
+    def _slow(self, number: int, ns: int) -> None:
+        """A call here took long."""
+        self._count_local()
+        if not self._placement.is_worth_sending(number, ns):
+            return
+        if not self._started:
+            self._start()
+        if not self._executor.capacity:
+            self._receive(0)  # lets it go on with its start
+        if self._executor.capacity:
+            self._placement.send(number)
+
+    def _count_call(self, node_id: str, at: Epoch, begin: int) -> None:
+        """Count a call that was made here one by one."""
+        took = monotonic_ns() - begin
+        self._ledger.local(node_id, 1, took)
+        if self._timeline is not None:
+            self._timeline.call(-1, node_id, at, begin, took)
+        number = self._placement.number(node_id)
+        if number is not None:
+            self._placement.seen_here([(number, 1, took)])
+            if took >= LEAST_NS:
+                self._slow(number, took)
+
+    def _count_local(self) -> None:
+        """Count the calls that the driver has made here."""
+        if self._driver is not None:
+            totals = self._driver.totals()
+            self._placement.seen_here(totals)
+            for number, calls, ns in totals:
+                self._ledger.local(self._names[number], calls, ns)
+
+
+def _nothing() -> None:
+    """What is called instead of starting a node that lives elsewhere."""

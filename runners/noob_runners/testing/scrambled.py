@@ -1,0 +1,112 @@
+"""An executor in this process that answers in any order: what a runner must be able to bear."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from noob_runners.executor import NOT_RUN, Result
+from noob_runners.placement import Placement
+from noob_runners.recipe import Recipe, arguments, emitted
+from noob_runners.remote import RemoteCoordinator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from noob_runners.executor import Call
+
+
+class ScrambledExecutor:
+    """Runs calls when it is waited for, some at a time, in an order of its own.
+
+    Args:
+        seed: of the order.
+        loses: whether it sometimes runs only the first steps of a call.
+    """
+
+    capacity = 3
+
+    def __init__(self, seed: int, *, loses: bool = True) -> None:
+        self._random = random.Random(seed)
+        self._loses = loses
+        self._calls: list[Call] = []
+        self._recipes: dict[int, Recipe] = {}
+        self._nodes: dict[int, Any] = {}
+
+    def start(self, recipes: Mapping[int, Recipe]) -> Mapping[int, Exception]:
+        self._recipes = dict(pickle.loads(pickle.dumps(dict(recipes))))
+        return {}
+
+    def submit(self, calls: Iterable[Call]) -> None:
+        for call in calls:
+            # stateful calls keep their order, being asked for one at a time
+            self._calls.append(pickle.loads(pickle.dumps(call)))
+
+    def wait(self, timeout_s: float) -> list[Result]:
+        if timeout_s:
+            self._random.shuffle(self._calls)
+        taken = self._random.randint(1, 3)
+        calls, self._calls = self._calls[:taken], self._calls[taken:]
+        return [self._run(*call) for call in calls]
+
+    def forget(self) -> None:
+        self._calls.clear()
+
+    def stop(self) -> None:
+        self._calls.clear()
+        for node in self._nodes.values():
+            node.deinit()
+        self._nodes.clear()
+
+    def _run(
+        self, ticket: int, steps: tuple[int, ...], given: dict[int, Any], epoch: Any
+    ) -> Result:
+        values: list[Any] = []
+        clock: list[int] = []
+        error = None
+        slots = dict(given)
+        for at, number in enumerate(steps):
+            recipe = self._recipes[number]
+            wanted = [*recipe.positional, *(slot for _, slot in recipe.keyword)]
+            if at and not all(slot in slots for slot in wanted):
+                values.append(NOT_RUN)
+                clock += [0, 0]
+                continue
+            if at and self._loses and self._random.random() < 0.2:
+                break
+            begin = monotonic_ns()
+            args, kwargs = arguments(recipe, slots, epoch)
+            try:
+                value = pickle.loads(pickle.dumps(self._function(number, recipe)(*args, **kwargs)))
+            except Exception as raised:  # noqa: BLE001 (it is the result)
+                error = raised
+                break
+            values.append(value)
+            clock += [begin, monotonic_ns() - begin]
+            slots.update(enumerate(emitted(recipe, value) or (), recipe.first))
+        return Result(ticket, values, clock, 0, 1000, 100, error)
+
+    def _function(self, number: int, recipe: Recipe) -> Any:
+        if not recipe.stateful:
+            return recipe.call
+        if number not in self._nodes:
+            self._nodes[number] = recipe.call
+            recipe.call.init()
+        return self._nodes[number].process
+
+
+@dataclass
+class ScrambledRunner(RemoteCoordinator):
+    """A runner of whose calls as many as possible are made by a `ScrambledExecutor`."""
+
+    seed: int = 0
+    stateful: str = "coordinator"
+    placement: str = "remote"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        placement = Placement(self._plan, self.placement, self.stateful)
+        self._equip(ScrambledExecutor(self.seed), placement, 4, None)

@@ -41,6 +41,19 @@ class TestScrambledRunnerOnTwins(TestScrambledRunner):
     """With the components in Python."""
 
 
+class TestRestlessSteps(TestScrambledRunner):
+    """Where steps change their places in the middle of epochs, as adaptive ones do."""
+
+    @pytest.fixture
+    def make_runner(self) -> Callable[..., Any]:
+        return lambda tube: ScrambledRunner(tube, seed=next(_SEEDS), restless=True)
+
+
+@pytest.mark.usefixtures("twins")
+class TestRestlessStepsOnTwins(TestRestlessSteps):
+    """With the components in Python."""
+
+
 class TestScrambledStatefulNodes(TestScrambledRunner):
     """With stateful nodes elsewhere too."""
 

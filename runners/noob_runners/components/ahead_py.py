@@ -87,9 +87,12 @@ class Ahead:
         self._values: dict[int, Any] = {}
         self._errors: dict[int, BaseException] = {}
         self._wanted: list[int] = []
-        made = {at for at in self._flow.successors if all(has(slot) for slot in self._slots(at))}
+        self._made = {
+            at for at in self._flow.successors if all(has(slot) for slot in self._slots(at))
+        }
+        """The steps that have made their values, for good."""
         for at, sources in self._flow.sources.items():
-            self._missing[at] = sum(source not in made for source in sources)
+            self._missing[at] = sum(source not in self._made for source in sources)
 
     def want(self, number: int) -> None:
         """Ask for a step's call, unless that has been done."""
@@ -129,6 +132,9 @@ class Ahead:
 
     def made(self, number: int) -> None:
         """A step has made its values: the steps that take them may have all they need."""
+        if number in self._made:
+            return
+        self._made.add(number)
         for after in self._flow.successors[number]:
             if self._missing[after] > 0:
                 self._missing[after] -= 1
@@ -180,6 +186,8 @@ class Ahead:
     def _arrive(self, number: int, value: Any) -> None:
         self._states[number] = _ARRIVED
         self._values[number] = value
+        if number in self._given:
+            return  # what may yet be thrown away is not for others
         slots = self._slots(number)
         values: Sequence[Any]
         if len(slots) == 1:

@@ -202,7 +202,7 @@ class EpochRun:
             error.add_note(f"in node {node_id!r}, epoch {epoch}")
             raise
         plain = self._commit(step, value, emit)
-        if plain and not remote and self._ahead is not None:
+        if plain and self._ahead is not None:
             self._ahead.made(number)
         return True
 

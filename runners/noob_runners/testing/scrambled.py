@@ -9,11 +9,15 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from noob_runners.executor import NOT_RUN, Result
-from noob_runners.placement import Placement
+from noob_runners.placement import CHEAP, LOCAL, REMOTE, Placement
 from noob_runners.recipe import Recipe, arguments, emitted
 from noob_runners.remote import RemoteCoordinator
 
+_RESTLESSNESS = 0.3
+
 if TYPE_CHECKING:
+    from noob_runners.flight import Flight
+
     from collections.abc import Iterable, Mapping
 
     from noob_runners.executor import Call
@@ -103,6 +107,8 @@ class ScrambledRunner(RemoteCoordinator):
     """A runner of whose calls as many as possible are made by a `ScrambledExecutor`."""
 
     seed: int = 0
+    restless: bool = False
+    """Whether steps change their places all the time."""
     stateful: str = "coordinator"
     placement: str = "remote"
 
@@ -110,3 +116,11 @@ class ScrambledRunner(RemoteCoordinator):
         super().__post_init__()
         placement = Placement(self._plan, self.placement, self.stateful)
         self._equip(ScrambledExecutor(self.seed), placement, 4, None)
+        self._random = random.Random(self.seed)
+
+    def _wait(self, flight: Flight) -> None:
+        super()._wait(flight)
+        steps = list(self._plan.steps.values()) if self.restless and self._started else []
+        for number, step in enumerate(steps):
+            if step.plain and not step.ordered and self._random.random() < _RESTLESSNESS:
+                self._placement.place([number], self._random.choice([LOCAL, REMOTE, CHEAP]))

@@ -25,6 +25,8 @@ pub struct Ahead {
     states: Vec<State>,
     /// By step, how many steps have not yet made what it takes; never 0 where that is not known.
     missing: Vec<u32>,
+    /// Whether a step has made its values, for good.
+    made: Vec<bool>,
     /// Values by slot that have come, but are not emitted yet.
     early: FxHashMap<u32, Py<PyAny>>,
     outcomes: FxHashMap<u32, PyResult<Py<PyAny>>>,
@@ -52,6 +54,7 @@ impl Ahead {
         Ahead {
             states: vec![State::Idle; driver.steps.len()],
             missing: missing.collect(),
+            made,
             early: FxHashMap::default(),
             outcomes: FxHashMap::default(),
             wanted: Vec::new(),
@@ -99,7 +102,13 @@ impl Ahead {
     }
 
     /// A step has made its values: the steps that take them may have all they need.
-    pub fn made(&mut self, driver: &EpochDriver, step: &Step) {
+    pub fn made(&mut self, driver: &EpochDriver, number: u32) {
+        let Some(step) = &driver.steps[number as usize] else {
+            return;
+        };
+        if std::mem::replace(&mut self.made[number as usize], true) {
+            return;
+        }
         for &next in &step.successors {
             let missing = &mut self.missing[next as usize];
             if *missing == 0 || *missing == u32::MAX {
@@ -306,11 +315,13 @@ impl Ahead {
         value: Py<PyAny>,
     ) -> PyResult<()> {
         self.states[number as usize] = State::Arrived;
-        if let Some(step) = &driver.steps[number as usize] {
+        // What may yet be thrown away is not for others.
+        let is_sure = !self.given.contains_key(&number);
+        if let Some(step) = driver.steps[number as usize].as_ref().filter(|_| is_sure) {
             if step.signals.len() == 1 {
                 if driver.meanings.kind(value.bind(py))? == Kind::Plain {
                     self.early.insert(step.first as u32, value.clone_ref(py));
-                    self.made(driver, step);
+                    self.made(driver, number);
                 }
             } else if let Some(values) = crate::run::split(value.bind(py), step.signals.len()) {
                 let mut plain = true;
@@ -321,7 +332,7 @@ impl Ahead {
                     for (slot, value) in step.slots().zip(values) {
                         self.early.insert(slot as u32, value.unbind());
                     }
-                    self.made(driver, step);
+                    self.made(driver, number);
                 }
             }
         }

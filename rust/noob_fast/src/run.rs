@@ -290,10 +290,9 @@ impl EpochRun {
                     };
                     let plain = loop_.commit(&slf.borrow().root.clone(), step, *node, value)?;
                     if plain
-                        && !driver.is_remote(number)
                         && let Some(ahead) = &mut slf.borrow_mut().ahead
                     {
-                        ahead.made(driver, step);
+                        ahead.made(driver, number);
                     }
                 }
                 _ if matches!(*node, INPUT | ASSETS) => {

@@ -1,7 +1,31 @@
 """Runners for NOOB tubes that give exactly SynchronousRunner's results, in time linear in nodes."""
 
 from noob_runners.compiled import CompiledRunner
-from noob_runners.errors import StalledEpochError, UnknownSignalError
+from noob_runners.errors import (
+    CallTimeoutError,
+    ExecutorError,
+    PlacementError,
+    PoisonedCallError,
+    StalledEpochError,
+    UnknownSignalError,
+    UnpicklableError,
+    WorkerLostError,
+    WorkerStartError,
+)
+from noob_runners.multiprocess import MultiProcessRunner
 from noob_runners.tube import IndexedTube
 
-__all__ = ["CompiledRunner", "IndexedTube", "StalledEpochError", "UnknownSignalError"]
+__all__ = [
+    "CallTimeoutError",
+    "CompiledRunner",
+    "ExecutorError",
+    "IndexedTube",
+    "MultiProcessRunner",
+    "PlacementError",
+    "PoisonedCallError",
+    "StalledEpochError",
+    "UnknownSignalError",
+    "UnpicklableError",
+    "WorkerLostError",
+    "WorkerStartError",
+]

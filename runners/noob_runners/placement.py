@@ -42,7 +42,8 @@ _LONG_NS = 20_000_000
 """One call as long as this is no accident of the machine."""
 _WEIGHT = 0.25
 """The weight of the newest of all times so far in their mean."""
-_LOCAL, _REMOTE, _CHEAP = range(3)
+LOCAL, REMOTE, CHEAP = range(3)
+"""Here; elsewhere; elsewhere, and rather together with others."""
 
 
 @dataclass(slots=True)
@@ -55,6 +56,8 @@ class _Group:
     ns: int = 0
     slow: int = 0
     """How many of them took at least `LEAST_NS`."""
+    worth: bool = False
+    """Whether they were found to be worth sending when they were last counted."""
     mean_ns: float | None = None
     """Of its remote calls."""
     way_ns: float = 0.0
@@ -78,6 +81,7 @@ class Placement:
     def __init__(self, plan: Plan, wanted: str | Mapping[str, str], stateful: str) -> None:
         self._steps = list(plan.steps.values())
         self._numbers = {step.node_id: at for at, step in enumerate(self._steps)}
+        self._inputs = plan.inputs
         modes = _modes(plan, wanted)
         if stateful not in get_args(Stateful):
             raise PlacementError(
@@ -99,7 +103,7 @@ class Placement:
             self._modes.append(mode)
             self._group.append(self._group_of(step, number) if not why_not else None)
         self._times: dict[int, float] = {}
-        self._places = [_LOCAL] * len(self._steps)
+        self._places = [LOCAL] * len(self._steps)
         self._driver: EpochDriver | None = None
         self.is_open = False
         """Whether steps may be sent."""
@@ -116,12 +120,12 @@ class Placement:
 
     def is_remote(self, number: int) -> bool:
         """Whether a step runs elsewhere."""
-        return self._places[number] != _LOCAL
+        return self._places[number] != LOCAL
 
     def is_away(self, node_id: str) -> bool:
         """Whether a node's calls run elsewhere."""
         number = self._numbers.get(node_id)
-        return number is not None and self._places[number] != _LOCAL
+        return number is not None and self._places[number] != LOCAL
 
     def number(self, node_id: str) -> int | None:
         """The number of a node's step; None for one that has none."""
@@ -164,19 +168,19 @@ class Placement:
                 raise error
             self.stay(number)
         self.is_open = True
-        self._place([at for at, mode in enumerate(self._modes) if mode == "remote"], _REMOTE)
+        self.place([at for at, mode in enumerate(self._modes) if mode == "remote"], REMOTE)
 
     def close(self) -> None:
         """Nothing can be sent any more."""
         self.is_open = False
         for group in self._groups.values():
             group.remote = group.cheap = False
-        self._place(range(len(self._steps)), _LOCAL)
+        self.place(range(len(self._steps)), LOCAL)
 
     def attach(self, driver: EpochDriver) -> None:
         """Tell a new driver, and from now on this one, where steps run."""
         self._driver = driver
-        for place in (_REMOTE, _CHEAP):
+        for place in (REMOTE, CHEAP):
             steps = [at for at, known in enumerate(self._places) if known == place]
             if steps:
                 driver.place(steps, place)
@@ -189,18 +193,29 @@ class Placement:
                 group.calls += calls
                 group.ns += ns
 
-    def is_worth_sending(self, number: int, ns: int) -> bool:
-        """Whether a step that took so long here just now would better run elsewhere.
+    def may_be_worth_sending(self, number: int, ns: int) -> bool:
+        """Whether to look closer at a step that took so long here just now.
 
-        One long call may be an accident, so a second is waited for, unless it was very long.
+        One long call may be an accident of the machine, unless it was very long, and counting all
+        calls of a function takes time: it is done at its second slow call, its fourth, and so on.
         """
         group = self._group[number]
         if group is None or self._modes[number] != "adaptive" or self.is_remote(number):
             return False
         group.slow += 1
-        least = max(LEAST_NS, GAIN * group.way_ns)
+        if ns < max(LEAST_NS, GAIN * group.way_ns):
+            return False
+        few = group.slow < 2 or group.slow & (group.slow - 1)  # noqa: PLR2004 (see above)
+        return group.worth or ns >= _LONG_NS or not few
+
+    def is_worth_sending(self, number: int, ns: int) -> bool:
+        """Whether a step that took so long here just now would better run elsewhere."""
+        group = self._group[number]
+        if group is None:
+            return False
         mean = group.ns / max(group.calls, 1)
-        return ns >= least and (ns >= _LONG_NS or (group.slow > 1 and mean >= least))
+        group.worth = ns >= _LONG_NS or mean >= max(LEAST_NS, GAIN * group.way_ns)
+        return group.worth
 
     def send(self, number: int) -> None:
         """Let a step, and those of its function of which nothing else is known, run elsewhere."""
@@ -210,7 +225,7 @@ class Placement:
         group.remote = True
         known = self._times
         others = (at for at in group.members if at not in known and self._modes[at] == "adaptive")
-        self._place([number, *others], _REMOTE)
+        self.place([number, *others], REMOTE)
 
     def seen_there(self, steps: Sequence[int], clock: Sequence[int], way_ns: int) -> None:
         """Take note of a remote call.
@@ -235,17 +250,17 @@ class Placement:
                 self._reconsider(number, took, group)
             elif group.cheap != (group.mean_ns < (2 * CHEAP_NS if group.cheap else CHEAP_NS)):
                 group.cheap = not group.cheap
-                members = [it for it in group.members if self._places[it] != _LOCAL]
-                self._place(members, _CHEAP if group.cheap else _REMOTE)
+                members = [it for it in group.members if self._places[it] != LOCAL]
+                self.place(members, CHEAP if group.cheap else REMOTE)
 
     def stay(self, number: int) -> None:
         """A step takes what must not leave this process, so it does not leave either."""
         self._modes[number] = "local"
-        self._place([number], _LOCAL)
+        self.place([number], LOCAL)
 
     def cannot_travel(self, number: int) -> bool:
         """A step's value cannot be pickled: whether it then stays here."""
-        if self._modes[number] != "adaptive":
+        if self._modes[number] == "remote":
             return False
         self.stay(number)
         return True
@@ -255,13 +270,27 @@ class Placement:
         group = self._group[number]
         return None if group is None else group.mean_ns
 
+    def sources(self, number: int) -> str:
+        """Says which signal each argument of a step comes from."""
+        step = self._steps[number]
+        names = {
+            slot: f"{other.node_id}.{signal}"
+            for other in self._steps
+            for slot, signal in enumerate(other.signals, other.first)
+        }
+        names |= {slot: f"input.{name}" for name, slot in self._inputs.items()}
+        taken = [*enumerate(step.positional), *step.keyword]
+        told = ", ".join(f"{argument!r} is {names[slot]}" for argument, slot in taken)
+        return f"of the arguments of node {step.node_id!r}, {told}" if told else ""
+
     def _reconsider(self, number: int, took: int, group: _Group) -> None:
         mean = self._times.get(number)
         mean = self._times[number] = took if mean is None else mean + _WEIGHT * (took - mean)
         if self.is_remote(number) and 2 * mean < max(LEAST_NS, GAIN * group.way_ns):
-            self._place([number], _LOCAL)
+            self.place([number], LOCAL)
 
-    def _place(self, steps: Iterable[int], place: int) -> None:
+    def place(self, steps: Iterable[int], place: int) -> None:
+        """Let steps run in a place from now on."""
         steps = list(steps)
         for number in steps:
             self._places[number] = place

@@ -13,7 +13,6 @@ from itertools import repeat
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from noob.input import InputScope
 from noob.node.base import WrapFuncNode
 
 from noob_runners.coordinator import Coordinator
@@ -169,9 +168,12 @@ class RemoteCoordinator(Coordinator):
 
         Raises:
             SchedulerExhaustedError: no node can run any more.
-            Exception: whatever `process` raises, when it is that epoch's turn. What has been begun
-                ahead is then run by the next call of `process`, `run` or `process_many`, unless
-                the tube has process-scoped inputs: then it is dropped.
+            Exception: whatever `process` raises, when it is that epoch's turn.
+
+        After an exception, and where not all results are taken, what has been begun ahead is what
+        the next call of `process`, `run` or `process_many` hands back. But if that has other
+        inputs, or a node was enabled or disabled meanwhile, it is dropped, and with it what the
+        tube's sources have emitted for it.
         """
         upcoming = Upcoming(iter(inputs))
         while (given := upcoming.peek(1)) is not None:
@@ -202,6 +204,8 @@ class RemoteCoordinator(Coordinator):
 
     def _run_epoch(self, inputs: dict[str, Any]) -> None:
         self._upcoming.take()
+        if self._flights and not self._is_for(self._flights[0], inputs):
+            self._drop(self._flights)
         if self._flights:
             flight = self._flights[0]
             self._values.show(flight.epoch)
@@ -217,20 +221,19 @@ class RemoteCoordinator(Coordinator):
             self._complete(flight)
         except BaseException:
             self._trips.forget(flight.epoch.root)
-            if not self._may_keep():
-                self._drop(list(self._flights)[1:])
             raise
         finally:
             self._flights.popleft()
-            if not self._flights and self._steps_of:
-                self._executor.forget()
-                self._steps_of.clear()
+            self._forget_calls()
             self._end_of(flight)
 
-    def _may_keep(self) -> bool:
-        """Whether an epoch that has begun is the one that will be asked for."""
-        specs = self.tube.input_collection.specs.get(InputScope.process)
-        return not specs and self._flights[0].core is self._scheduler.core
+    def _is_for(self, flight: Flight, inputs: dict[str, Any]) -> bool:
+        """Whether an epoch that has begun is the one that is asked for now."""
+        return (
+            flight.core is self._scheduler.core
+            and flight.inputs.keys() == inputs.keys()
+            and all(flight.inputs[name] is value for name, value in inputs.items())
+        )
 
     def _drop(self, flights: Iterable[Flight]) -> None:
         """Give up epochs that have begun."""
@@ -242,6 +245,13 @@ class RemoteCoordinator(Coordinator):
                 flight.epoch
             ):
                 self._scheduler.end_epoch(flight.epoch)
+        self._forget_calls()
+
+    def _forget_calls(self) -> None:
+        """Forget the calls under way, if there is no epoch that they can be of."""
+        if not self._flights and self._steps_of:
+            self._executor.forget()
+            self._steps_of.clear()
 
     def _end_of(self, flight: Flight) -> None:
         self._ledger.epoch()
@@ -309,12 +319,10 @@ class RemoteCoordinator(Coordinator):
             return False
         try:
             inputs = self._validate_input(**given)
-            flight = self._open(epoch, inputs, ahead=True)
-        except Exception as error:  # noqa: BLE001 (raised when it is its turn)
-            flight = Flight(epoch, last.core, {}, None, complete=False, error=error)
-        else:
-            last.core.release_early(epoch)
-        self._flights.append(flight)
+        except Exception:  # noqa: BLE001 (raised when it is its turn)
+            return False
+        self._flights.append(self._open(epoch, inputs, ahead=True))
+        last.core.release_early(epoch)
         return True
 
     # ------------------------------------------------------------------ calls elsewhere
@@ -408,6 +416,8 @@ class RemoteCoordinator(Coordinator):
                 culprit = steps[min(len(result.values), len(steps) - 1)]
                 if self._placement.cannot_travel(culprit):
                     result = result._replace(error=None)  # noqa: PLW2901 (it is called here then)
+                elif told := self._placement.sources(culprit):
+                    result.error.add_note(told)
             self._deliver(result, steps)
 
     def _deliver(self, result: Result, steps: tuple[int, ...]) -> None:
@@ -441,6 +451,8 @@ class RemoteCoordinator(Coordinator):
 
     def _slow(self, number: int, ns: int) -> None:
         """A call here took long."""
+        if not self._placement.may_be_worth_sending(number, ns):
+            return
         self._count_local()
         if not self._placement.is_worth_sending(number, ns):
             return

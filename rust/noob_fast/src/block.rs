@@ -10,8 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[pyclass(module = "noob_fast")]
 pub struct ValueBlock {
     pub values: Vec<Option<Py<PyAny>>>,
-    /// Seconds since 1970, by slot.
-    stamps: Vec<f64>,
+    /// Nanoseconds since 1970, by slot.
+    stamps: Vec<u64>,
+    /// The latest of them.
+    latest: u64,
     order: Vec<u32>,
     /// The type of values that are opened when they are first read, if there is one, and how many
     /// such values there have been.
@@ -19,7 +21,18 @@ pub struct ValueBlock {
     packs: usize,
 }
 
+/// Nanoseconds since 1970.
+pub fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_nanos() as u64
+}
+
 impl ValueBlock {
+    /// When a value was put last, in nanoseconds since 1970.
+    pub fn latest(&self) -> u64 {
+        self.latest
+    }
+
     pub fn has_packs(&self) -> bool {
         self.packs > 0
     }
@@ -61,10 +74,8 @@ impl ValueBlock {
             self.packs += 1;
         }
         let before = place.replace(value.unbind());
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        self.stamps[slot] = now.as_secs_f64();
+        self.latest = now();
+        self.stamps[slot] = self.latest;
         self.order.push(slot as u32);
         Ok(before)
     }
@@ -78,7 +89,8 @@ impl ValueBlock {
     fn new(size: usize, packed: Option<Py<PyAny>>) -> Self {
         ValueBlock {
             values: std::iter::repeat_with(|| None).take(size).collect(),
-            stamps: vec![0.0; size],
+            stamps: vec![0; size],
+            latest: 0,
             order: Vec::with_capacity(size),
             packed,
             packs: 0,
@@ -131,8 +143,13 @@ impl ValueBlock {
         }
     }
 
+    /// When the slot was filled, in seconds since 1970.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a quarter of a microsecond is enough"
+    )]
     fn stamp(&self, slot: usize) -> f64 {
-        self.stamps.get(slot).copied().unwrap_or_default()
+        self.stamps.get(slot).copied().unwrap_or_default() as f64 / 1e9
     }
 
     /// The slots in the order in which they were filled, from the given one on.

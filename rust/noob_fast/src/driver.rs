@@ -1,7 +1,7 @@
 //! A plan's plain steps as the loop over an epoch's nodes needs them: how each is called, what
 //! becomes of its value, where it is to run, and which steps its values let run.
 
-use crate::block::ValueBlock;
+use crate::block::{ValueBlock, now};
 use crate::bridge::FastScheduler;
 use crate::items::Item;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -10,7 +10,6 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Instant;
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
 #[derive(FromPyObject)]
@@ -43,6 +42,9 @@ pub struct Step {
     /// Those of them that something depends on.
     pub awaited: Box<[Item]>,
     pub first: usize,
+    /// How often it was called here, and how many nanoseconds that took, since that was asked.
+    pub calls: AtomicU64,
+    pub ns: AtomicU64,
     /// The steps whose values it takes; `None` where it takes a value that no plain step makes.
     pub sources: Option<Box<[u32]>>,
     /// The plain steps that take its values.
@@ -131,11 +133,8 @@ pub struct Watch {
     pub from: u64,
     /// Whether each call's time is kept.
     pub slices: bool,
-    /// The clock's time in nanoseconds when `since` was taken.
+    /// What to add to nanoseconds since 1970 to have those of the monotonic clock.
     pub clock: u64,
-    pub since: Instant,
-    /// By step: how often it was called, and how many nanoseconds that took.
-    pub totals: Vec<(AtomicU64, AtomicU64)>,
 }
 
 /// A plan's plain steps on a native scheduler.
@@ -292,6 +291,8 @@ impl EpochDriver {
                 awaited: signals.iter().flatten().copied().collect(),
                 signals,
                 first: step.first as usize,
+                calls: AtomicU64::new(0),
+                ns: AtomicU64::new(0),
                 sources: None,
                 successors: Vec::new(),
             }));
@@ -305,12 +306,7 @@ impl EpochDriver {
                 slow,
                 from,
                 slices,
-                clock,
-                since: Instant::now(),
-                totals: own
-                    .iter()
-                    .map(|_| (AtomicU64::new(0), AtomicU64::new(0)))
-                    .collect(),
+                clock: clock.wrapping_sub(now()),
             }),
             steps: own,
             by_item,
@@ -337,14 +333,15 @@ impl EpochDriver {
     /// The steps that were called here since the last time this was asked: how often, and how
     /// many nanoseconds that took.
     fn totals(&self) -> Vec<(usize, u64, u64)> {
-        let totals = self.watch.iter().flat_map(|watch| watch.totals.iter());
-        totals
+        self.steps
+            .iter()
             .enumerate()
-            .map(|(step, (calls, ns))| {
+            .filter_map(|(at, step)| step.as_ref().map(|step| (at, step)))
+            .map(|(at, step)| {
                 (
-                    step,
-                    calls.swap(0, Ordering::Relaxed),
-                    ns.swap(0, Ordering::Relaxed),
+                    at,
+                    step.calls.swap(0, Ordering::Relaxed),
+                    step.ns.swap(0, Ordering::Relaxed),
                 )
             })
             .filter(|(_, calls, _)| *calls > 0)

@@ -3,7 +3,7 @@
 //! Python, node by node or value by value, and the loop goes on. Where it has to wait it returns.
 
 use crate::ahead::Ahead;
-use crate::block::ValueBlock;
+use crate::block::{ValueBlock, now};
 use crate::bridge::FastScheduler;
 use crate::driver::{EpochDriver, Kind, NO_STEP, Step};
 use crate::epoch::Epoch;
@@ -14,7 +14,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// One root epoch on its way through a driver's steps.
 #[pyclass(module = "noob_fast")]
@@ -238,7 +237,12 @@ impl EpochRun {
         place: &mut usize,
     ) -> PyResult<bool> {
         let py = slf.py();
-        let early = slf.borrow().early;
+        let (early, root) = {
+            let run = slf.borrow();
+            (run.early, run.root.clone())
+        };
+        // When the call before ended, if that is when the next begins.
+        let mut last: Option<u64> = None;
         let (block, epoch) = {
             let run = slf.borrow();
             (run.block.clone_ref(py), run.handle.clone_ref(py))
@@ -260,6 +264,7 @@ impl EpochRun {
             };
             match step {
                 Some(step) if !(step.ordered && (early || driver.is_remote(number))) => {
+                    let mut begin = None;
                     let value = if driver.is_remote(number) {
                         let outcome = {
                             let mut run = slf.borrow_mut();
@@ -285,13 +290,22 @@ impl EpochRun {
                             Some(outcome) => outcome
                                 .map_err(|error| noted(py, error, scheduler, *node, loop_.epoch))?
                                 .into_bound(py),
-                            None => loop_.call(slf, number, step, *node)?,
+                            None => {
+                                if driver.watch.is_some() {
+                                    begin = Some(last.unwrap_or_else(now));
+                                }
+                                loop_.call(step, *node)?
+                            }
                         }
                     };
-                    let plain = loop_.commit(&slf.borrow().root.clone(), step, *node, value)?;
-                    if plain
-                        && let Some(ahead) = &mut slf.borrow_mut().ahead
-                    {
+                    let plain = loop_.commit(&root, step, *node, value)?;
+                    last = match begin {
+                        Some(begin) if driver.watch.is_some() => {
+                            Some(loop_.count(slf, number, step, begin)?)
+                        }
+                        _ => None,
+                    };
+                    if plain && let Some(ahead) = &mut slf.borrow_mut().ahead {
                         ahead.made(driver, number);
                     }
                 }
@@ -303,6 +317,7 @@ impl EpochRun {
                         let mut scheduler = scheduler.borrow_mut();
                         (scheduler.handle(py, at)?, scheduler.name(py, *node))
                     };
+                    last = None;
                     if !hands.special.call1((name, handle))?.is_truthy()? {
                         return Ok(false);
                     }
@@ -326,36 +341,38 @@ struct Loop<'a, 'py> {
 
 impl<'py> Loop<'_, 'py> {
     /// Call a step here.
-    fn call(
+    fn call(&self, step: &Step, node: Item) -> PyResult<Bound<'py, PyAny>> {
+        self.driver
+            .call(self.py, step, self.block, self.epoch)
+            .map_err(|error| noted(self.py, error, self.scheduler, node, self.epoch))
+    }
+
+    /// Count a call that was made here, and tell of a slow one. Reading the clock takes as long as
+    /// half of the loop, so the time when the value was noted ends it, and the next may begin then.
+    fn count(
         &self,
         run: &Bound<'_, EpochRun>,
         number: u32,
         step: &Step,
-        node: Item,
-    ) -> PyResult<Bound<'py, PyAny>> {
+        begin: u64,
+    ) -> PyResult<u64> {
+        let end = self.block.borrow().latest();
         let Some(watch) = &self.driver.watch else {
-            return self
-                .driver
-                .call(self.py, step, self.block, self.epoch)
-                .map_err(|error| noted(self.py, error, self.scheduler, node, self.epoch));
+            return Ok(end);
         };
-        let begin = Instant::now();
-        let value = self
-            .driver
-            .call(self.py, step, self.block, self.epoch)
-            .map_err(|error| noted(self.py, error, self.scheduler, node, self.epoch))?;
-        let took = begin.elapsed().as_nanos() as u64;
-        let (calls, ns) = &watch.totals[number as usize];
-        calls.fetch_add(1, Ordering::Relaxed);
-        ns.fetch_add(took, Ordering::Relaxed);
+        let took = end.saturating_sub(begin);
+        step.calls.fetch_add(1, Ordering::Relaxed);
+        step.ns.fetch_add(took, Ordering::Relaxed);
         if watch.slices {
-            let at = watch.clock + begin.duration_since(watch.since).as_nanos() as u64;
-            run.borrow_mut().slices.push((number, at, took));
+            run.borrow_mut()
+                .slices
+                .push((number, begin.wrapping_add(watch.clock), took));
         }
         if took >= watch.from {
             watch.slow.bind(self.py).call1((number, took))?;
+            return Ok(now());
         }
-        Ok(value)
+        Ok(end)
     }
 
     /// Take note of what a step returned. Whether all of it was plain.

@@ -26,6 +26,7 @@ __all__ = [
     "find",
     "names",
     "register",
+    "takers",
 ]
 
 DEFAULT = "compiled"
@@ -52,11 +53,13 @@ class RunnerEntry:
     """The name on the command line."""
     target: str
     """Where its class is, as ``package.module:Class``. The class is called with a tube, and has the
-    synchronous interface of NOOB's ``TubeRunner``."""
+    synchronous interface of NOOB's ``TubeRunner``. If it has a generator method ``process_many``,
+    from an iterable of inputs to the results of their epochs in order, the command runs by that."""
     summary: str
     """One line that says what it is for."""
-    options: Mapping[str, str] = field(default_factory=dict)
-    """The command's options that it takes (``workers``), each with the class's parameter."""
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    """The command's options that it takes (``workers``), each with the class's parameter; None for
+    one that asks a method of the same name (``stats``)."""
     hint: str = ""
     """The command that installs what it needs, where noob-runners alone is not enough."""
 
@@ -83,12 +86,12 @@ class RunnerEntry:
         """
         for option in options:
             if option not in self.options:
-                takers = [entry.name for entry in _ENTRIES.values() if option in entry.options]
                 raise RunnerOptionError(
                     f"runner {self.name!r} takes no --{option}; runners that do: "
-                    f"{', '.join(takers) or 'none'}"
+                    f"{', '.join(takers(option)) or 'none'}"
                 )
-        return {self.options[option]: value for option, value in options.items()}
+        named = ((self.options[option], value) for option, value in options.items())
+        return {parameter: value for parameter, value in named if parameter is not None}
 
 
 _ENTRIES: dict[str, RunnerEntry] = {}
@@ -102,6 +105,11 @@ def register(entry: RunnerEntry) -> None:
 def names() -> tuple[str, ...]:
     """Return the names of all runners, installed or not, in the order of registration."""
     return tuple(_ENTRIES)
+
+
+def takers(option: str) -> tuple[str, ...]:
+    """Return the names of the runners that take an option of the command."""
+    return tuple(entry.name for entry in _ENTRIES.values() if option in entry.options)
 
 
 def find(name: str) -> RunnerEntry:
@@ -120,5 +128,13 @@ def find(name: str) -> RunnerEntry:
 
 register(
     RunnerEntry("compiled", "noob_runners.compiled:CompiledRunner", "one process, least overhead")
+)
+register(
+    RunnerEntry(
+        "multiprocess",
+        "noob_runners.multiprocess:MultiProcessRunner",
+        "several processes on this machine, adaptive",
+        {"workers": "max_workers", "timeline": "timeline", "stats": None},
+    )
 )
 register(RunnerEntry("sync", "noob:SynchronousRunner", "NOOB's own runner in one process"))

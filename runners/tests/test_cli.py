@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from io import BytesIO, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from noob import Node, SynchronousRunner
 from noob_runners import registry
 from noob_runners.command.cli import main
 from noob_runners.command.interrupts import Interrupts
+from noob_runners.multiprocess import MultiProcessRunner
 from noob_runners.registry import RunnerEntry
 from noob_runners.testing.spec import given as asked
 from noob_runners.testing.spec import nested, node, tube
@@ -92,9 +94,46 @@ class Refuses:
 
 
 class Pooled(SynchronousRunner):
-    def __init__(self, tube, max_workers=1):
+    """Says that it works in the way of a MultiProcessRunner: two epochs ahead."""
+
+    def __init__(self, tube, max_workers=1, timeline=None):
         super().__init__(tube)
-        OURS["max_workers"] = max_workers
+        self.max_workers = max_workers
+        OURS.update(max_workers=max_workers, timeline=timeline, read=0, ended=False)
+
+    def process_many(self, inputs):
+        try:
+            inputs = iter(inputs)
+            ahead = []
+            while True:
+                for given_ in islice(inputs, 3 - len(ahead)):
+                    ahead.append(given_)
+                    OURS["read"] += 1
+                if not ahead:
+                    return
+                yield self.process(**ahead.pop(0))
+        finally:
+            OURS["ended"] = True
+
+    def stats(self):
+        assert not self.running
+        return "what it has cost"
+
+
+def remote(tube_, **options):
+    """A runner that sends away whatever may leave."""
+    return MultiProcessRunner(tube_, placement="remote", **options)
+
+
+def where(value):
+    """Takes long enough to be sent away; says where it ran."""
+    time.sleep(0.02)
+    return [value, os.getpid()]
+
+
+def dies(value):
+    """Raises what a node does that takes too much of an iterator."""
+    return value if value < 2 else next(iter(()))
 
 
 # --- fixtures
@@ -134,9 +173,10 @@ def call(capfd):
     return called
 
 
-def start(*arguments, **options):
+def start(*arguments, command=None, **options):
+    command = command or [sys.executable, "-m", "noob_runners"]
     return subprocess.Popen(
-        [sys.executable, "-m", "noob_runners", "run", *arguments],
+        [*command, "run", *arguments],
         env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"},
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
     )
@@ -236,8 +276,13 @@ def test_bad_inputs_end_it_and_keep_what_came_before(call, adder, tmp_path, line
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--runner", "dask"], "unknown runner 'dask'; known runners: compiled, sync"),
-        (["--workers", "2"], "runner 'compiled' takes no --workers; runners that do: none"),
+        (
+            ["--runner", "dask"],
+            "unknown runner 'dask'; known runners: compiled, multiprocess, sync",
+        ),
+        (["--workers", "2"], "'compiled' takes no --workers; runners that do: multiprocess"),
+        (["--timeline", "t"], "'compiled' takes no --timeline; runners that do: multiprocess"),
+        (["--stats"], "'compiled' takes no --stats; runners that do: multiprocess"),
         (["-i", "y", "1"], "has no tube-scoped input 'y'; it has: none"),
         ([], "Requested input x not present in inputs at scope process; give it with --inputs"),
         (["--inputs", "absent"], "--inputs: [Errno 2] No such file"),
@@ -287,18 +332,145 @@ def test_results_do_not_overwrite_what_is_read(call, adder, tmp_path):
         assert "which is read" in err
 
 
+def test_a_timeline_does_not_overwrite_another_file(call, adder, pooled, tmp_path):
+    (tmp_path / "in").write_text('{"x": 1}')
+    for out, timeline in (("out", adder), ("out", "in"), ("out", "out")):
+        given_ = ["--inputs", tmp_path / "in", "-o", tmp_path / out]
+        code, _, err = call(adder, *given_, *pooled, "--timeline", tmp_path / timeline)
+        assert code == 2
+        assert f"which is {'written by -o' if timeline == out else 'read'}" in err
+    assert not (tmp_path / "out").exists()
+
+
 # --- runners
 
 
 def test_a_registered_runner_gets_its_options(call, write, capfd):
     registry.register(
-        RunnerEntry("pooled", f"{__name__}:Pooled", "of a test", {"workers": "max_workers"})
+        RunnerEntry("few", f"{__name__}:Pooled", "of a test", {"workers": "max_workers"})
     )
-    assert call(write(**COUNT), "-n", 1, "--runner", "pooled", "--workers", 3)[0] == 0
-    assert OURS["max_workers"] == 3
-    assert "takes no --workers; runners that do: pooled" in call(write(**COUNT), "--workers", 3)[2]
+    code, _, err = call(write(**COUNT), "-n", 1, "--runner", "few", "--workers", 3)
+    assert (code, OURS["max_workers"], OURS["timeline"]) == (0, 3, None)
+    assert err.endswith("; few, 3 workers\n")
+    assert (
+        "takes no --stats; runners that do: multiprocess"
+        in call(write(**COUNT), "--runner", "few", "--stats")[2]
+    )
+    assert "runners that do: multiprocess, few" in call(write(**COUNT), "--workers", 3)[2]
     assert main(["list"]) == 0
-    assert "pooled    of a test [--workers]\n" in capfd.readouterr().out
+    assert "few           of a test [--workers]\n" in capfd.readouterr().out
+
+
+@pytest.fixture
+def pooled():
+    options = {"workers": "max_workers", "timeline": "timeline", "stats": None}
+    registry.register(RunnerEntry("pooled", f"{__name__}:Pooled", "of a test", options))
+    return ["--runner", "pooled"]
+
+
+def test_help_says_which_runners_take_an_option(pooled, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--help"])
+    shown = capfd.readouterr().out
+    for option in ("workers N", "timeline FILE", "stats"):
+        assert "(for --runner multiprocess, pooled)" in shown.split(f"  --{option}  ")[1][:200]
+
+
+def test_statistics_are_shown_at_the_end(call, write, pooled):
+    path = write(**COUNT)
+    assert "cost" not in call(path, "-n", 1, *pooled)[2]
+    code, _, err = call(path, "-n", 1, *pooled, "--stats")
+    assert code == 0
+    assert err.splitlines()[-2:] == ["", "what it has cost"]
+    failing = write(f=own("Fails", params={"at": "process"}))
+    assert call(failing, "-n", 1, *pooled, "--stats")[2].endswith("what it has cost\n")
+
+
+def test_a_timeline_is_the_runners_to_write(call, write, pooled, tmp_path):
+    path, file = write(**COUNT), tmp_path / "timeline"
+    assert call(path, "-n", 1, *pooled, "--timeline", file)[0] == 0
+    assert OURS["timeline"] == str(file)
+    absent = tmp_path / "no" / "timeline"
+    code, _, err = call(path, "-n", 1, *pooled, "--timeline", absent)
+    assert code == 2
+    assert f"--timeline: [Errno 2] No such file or directory: '{absent}'" in err
+
+
+# --- several epochs in flight
+
+
+def test_epochs_are_driven_by_process_many(call, adder, pooled, tmp_path):
+    (tmp_path / "in").write_text("".join(f'{{"x": {at}}}\n' for at in range(5)))
+    code, lines, err = call(adder, "--inputs", tmp_path / "in", *pooled)
+    assert (code, lines) == (0, [{"epoch": at, "value": 10 + at} for at in range(5)])
+    assert "done: 5 epochs, 5 results in " in err
+    assert (OURS["read"], OURS["ended"]) == (5, True)
+    assert len(call(adder, "--inputs", tmp_path / "in", "-n", 2, *pooled)[1]) == 2
+    assert OURS["read"] == 2
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"a": node("nodes.count", params={"limit": 3}), "b": node("nodes.sieve", "a.value")},
+        {"a": node("nodes.count"), "b": own("dies", "a.value")},
+    ],
+    ids=["of a generator", "by StopIteration"],
+)
+def test_exhaustion_is_the_same_either_way(call, write, pooled, monkeypatch, nodes):
+    path = write(**nodes, r=node("return", b="b.value"))
+    code, lines, err = call(path, "-n", 9, *pooled)
+    ended = next(line for line in err.splitlines() if line.startswith("exhausted: "))
+    monkeypatch.delattr(Pooled, "process_many")
+    assert (code, lines) == call(path, "-n", 9, *pooled)[:2]
+    assert code == 0
+    assert ended.split(" in ")[0] in call(path, "-n", 9, *pooled)[2]
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "{}"])
+def test_results_come_before_the_input_that_ends_it(call, adder, pooled, tmp_path, line):
+    (tmp_path / "in").write_text(f'{{"x": 1}}\n{{"x": 2}}\n{line}\n{{"x": 4}}')
+    code, lines, err = call(adder, "--inputs", tmp_path / "in", *pooled)
+    assert (code, [result["value"] for result in lines]) == (2, [11, 12])
+    assert "line 3: " in err or "input of epoch 2: " in err
+    assert "refused: 2 epochs, 2 results" in err
+    assert OURS["ended"]
+
+
+def test_a_node_that_fails_keeps_the_results_before_it(call, write, pooled):
+    path = write(**COUNT, b=REFUSE)
+    code, lines, err = call(path, "-n", 9, *pooled)
+    assert (code, len(lines)) == (1, 2)
+    assert "the tube failed in epoch 2: ValueError: refused 2" in err
+
+
+def test_what_cannot_be_written_ends_all_epochs(call, write, pooled):
+    OURS["value"] = 1j
+    path = write(a=own("there"), r=node("return", a="a.value"))
+    assert call(path, *pooled)[:2] == (1, [])
+    assert OURS["ended"]
+
+
+def test_a_result_does_not_wait_for_the_next_line_of_a_pipe(call, adder, pooled, monkeypatch):
+    ours, theirs = os.pipe()
+    written = []
+
+    def answered(descriptor, line):
+        """Whoever writes the inputs waits for the result of each."""
+        written.append(json.loads(line)["value"])
+        if len(written) < 3:
+            os.write(theirs, b'{"x": %d}\n' % len(written))
+        else:
+            os.close(theirs)
+
+    monkeypatch.setattr("noob_runners.command.cli.write_line", answered)
+    os.write(theirs, b'{"x": 0}\n')
+    with os.fdopen(ours, "rb") as pipe:
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(pipe))
+        assert call(adder, "--inputs", "-", *pooled)[0] == 0
+    assert written == [10, 11, 12]
+    assert OURS["read"] == 0
 
 
 def test_a_runner_that_is_not_installed_says_how_to_get_it(call, write, capfd):
@@ -499,3 +671,96 @@ def test_a_terminal_shows_a_progress_bar(write, tmp_path, wanted):
     os.close(ours)
     assert (b"/20" in shown) is wanted
     assert b"done: " in shown
+
+
+# --- several processes
+
+
+@pytest.fixture
+def sent():
+    options = {"workers": "max_workers", "timeline": "timeline", "stats": None}
+    registry.register(RunnerEntry("remote", f"{__name__}:remote", "of a test", options))
+    return ["--runner", "remote", "--workers", 2]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        {"a": node("nodes.count", params={"limit": 7}), "b": node("nodes.add", left="a.value")},
+        {"a": node("nodes.count"), "b": node("nodes.sieve", "a.value")},
+        {"a": node("nodes.count"), "b": node("nodes.refuse", "a.value", params={"remainder": 3})},
+    ],
+    ids=["exhausted", "silent", "failed"],
+)
+def test_several_processes_do_what_one_does(call, write, sent, nodes):
+    path = write(
+        **nodes,
+        c=node("nodes.mix", "b.value"),
+        d=node("nodes.split", "c.value"),
+        r=node("return", low="d.low", high="d.high"),
+    )
+    code, lines, err = call(path, "-n", 12, "--runner", "sync")
+    told = err.split(" in ")[0]
+    for runner in (sent, ["--runner", "multiprocess", "--workers", 2]):
+        code_, lines_, err_ = call(path, "-n", 12, *runner)
+        assert (code_, lines_) == (code, lines)
+        assert told in err_
+        assert "2 workers" in err_
+
+
+@pytest.mark.parametrize("line", ["{", "{}"])
+def test_several_processes_keep_the_results_before_a_bad_input(call, adder, sent, tmp_path, line):
+    (tmp_path / "in").write_text(f'{{"x": 1}}\n{{"x": 2}}\n{line}\n{{"x": 4}}')
+    code, lines, err = call(adder, "--inputs", tmp_path / "in", *sent)
+    assert (code, [result["value"] for result in lines]) == (2, [11, 12])
+    assert "line 3: " in err or "input of epoch 2: " in err
+
+
+def test_statistics_and_timeline_of_several_processes(call, write, sent, tmp_path):
+    path = write(
+        a=node("nodes.count"), b=node("nodes.mix", "a.value"), r=node("return", b="b.value")
+    )
+    timeline = tmp_path / "timeline"
+    code, _, err = call(path, "-n", 5, *sent, "--stats", "--timeline", timeline)
+    assert code == 0
+    words = [line.split() for line in err.splitlines()]
+    assert ["b", "5", "5"] in [row[:3] for row in words]
+    assert [row[0] for row in words[-3:]] == ["worker", "0", "1"]
+    events = json.loads(timeline.read_text())
+    shown = [event["args"]["name"] for event in events if event["name"] == "thread_name"]
+    assert {"coordinator", "critical path"} < set(shown)
+    assert sum(name.startswith("worker ") for name in shown) in (1, 2)
+
+
+SCRIPT = """\
+import sys
+from noob_runners.command import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "module"])
+def test_workers_are_spawned_and_ended(write, tmp_path, script):
+    """However the command was started, its workers start; a signal ends them with it."""
+    path = write(
+        **{**COUNT, "r": node("return", w="w.value")}, w=own("where", "a.value", module=HERE.stem)
+    )
+    (tmp_path / "noob-runners").write_text(SCRIPT)  # as installers make it: without a suffix
+    command = [sys.executable, str(tmp_path / "noob-runners")] if script else None
+    arguments = [path, "--runner", "multiprocess", "--workers", "2", "--stats"]
+    with start(*arguments, command=command) as process:
+        deadline = time.monotonic() + LIMIT_S
+        for at, line in enumerate(process.stdout):
+            value, pid = json.loads(line)["value"]["w"]
+            assert value == at
+            assert time.monotonic() < deadline
+            if pid != process.pid:
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].split()[0] == "1"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -10,6 +10,7 @@ import argparse
 import ast
 import json
 import os
+import stat
 import sys
 import traceback
 import warnings
@@ -81,7 +82,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("-n", type=_positive, metavar="N", help="the number of epochs")
     run.add_argument(
-        "--workers", type=_positive, metavar="N", help="worker processes, for runners that have any"
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help=f"how many workers there are at most{_takers('workers')}",
+    )
+    run.add_argument(
+        "--timeline",
+        metavar="FILE",
+        help="write a timeline that ui.perfetto.dev opens: what ran where and when, and the "
+        f"critical path of each epoch{_takers('timeline')}",
+    )
+    run.add_argument(
+        "--stats",
+        action="store_true",
+        help="at the end, show which nodes took most time and how busy the workers were"
+        f"{_takers('stats')}",
     )
     run.add_argument(
         "-i",
@@ -95,7 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--inputs",
         metavar="FILE",
-        help="process-scoped inputs, one JSON object a line and epoch; - is standard input",
+        help="process-scoped inputs, one JSON object a line and epoch; - is standard input. From a "
+        "pipe or terminal an epoch's input is read when the result before it is written, so that "
+        "only one epoch runs at a time",
     )
     run.add_argument(
         "-o", "--output", metavar="FILE", default="-", help="where results go; - is standard output"
@@ -106,6 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-progress", action="store_true", help="show no progress bar")
     run.add_argument("--traceback", action="store_true", help="show where errors come from")
     return parser
+
+
+def _takers(option: str) -> str:
+    return f" (for --runner {', '.join(registry.takers(option))})"
 
 
 def _list(_arguments: argparse.Namespace) -> int:
@@ -144,12 +166,13 @@ def _run_tube(arguments: argparse.Namespace, interrupts: Interrupts, stack: Exit
         RunnerError: the same, of the runner.
     """
     entry = registry.find(arguments.runner)
-    workers = {} if arguments.workers is None else {"workers": arguments.workers}
-    parameters = entry.parameters(workers)
+    parameters = entry.parameters(_options(arguments))
     runner_class = entry.load()
+    _refuse_same_files(arguments)
     claimed = _claim(stack) if arguments.output == "-" else None
-    inputs = _inputs(arguments, stack)
+    inputs, ahead = _inputs(arguments, stack)
     tube = _load(arguments)
+    _open_timeline(arguments)
     try:
         runner = runner_class(tube, **parameters)
     except Exception as error:
@@ -164,14 +187,17 @@ def _run_tube(arguments: argparse.Namespace, interrupts: Interrupts, stack: Exit
         interrupts,
         emit=lambda epoch, value: write_line(output, encoder.line(epoch, value)),
         advanced=display.advanced,
+        ahead=ahead,
     )
     with display:
         session.run(inputs)
     for message, problem in session.problems:
         _tell(message, problem, arguments)
     if session.ending != "unread":
-        line = summary(session, entry.name, encoder.not_finite)
-        Console(stderr=True).print(line, soft_wrap=True, markup=False, highlight=False)
+        _show(summary(session, entry.name, encoder.not_finite))
+    if arguments.stats:
+        counted: Any = runner  # of a class that is registered as one that has `stats`
+        _show(f"\n{counted.stats()}")
     codes = {"interrupted": interrupts.exit_code, "refused": 2, "failed": 1}
     return codes.get(session.ending, 0)
 
@@ -180,6 +206,16 @@ def _tell(message: str, error: BaseException | None, arguments: argparse.Namespa
     if error is not None and arguments.traceback:
         traceback.print_exception(error)
     print(f"noob-runners: {message}", file=sys.stderr)  # noqa: T201 (a command's way to say it)
+
+
+def _show(text: str) -> None:
+    Console(stderr=True).print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options that only some runners take, where they are given."""
+    given = {name: getattr(arguments, name) for name in ("workers", "timeline", "stats")}
+    return {name: value for name, value in given.items() if value not in (None, False)}
 
 
 def _claim(stack: ExitStack) -> int:
@@ -234,21 +270,31 @@ def _no_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _inputs(arguments: argparse.Namespace, stack: ExitStack) -> Iterable[Mapping[str, Any]]:
-    """The process-scoped inputs of each epoch."""
+def _inputs(
+    arguments: argparse.Namespace, stack: ExitStack
+) -> tuple[Iterable[Mapping[str, Any]], bool]:
+    """The process-scoped inputs of each epoch, and whether they may be read ahead of the results.
+
+    Whoever writes into a pipe or a terminal may wait for a result before writing the next line.
+    """
     if arguments.inputs is None:
-        return repeat({}) if arguments.n is None else repeat({}, arguments.n)
+        return repeat({}) if arguments.n is None else repeat({}, arguments.n), True
     if arguments.inputs == "-":
         if sys.stdin is None:
             raise Refusal("--inputs -: standard input is closed")
-        objects = _objects("standard input", sys.stdin.buffer)
+        name, file = "standard input", sys.stdin.buffer
     else:
         try:
             file = Path(arguments.inputs).open("rb")  # noqa: SIM115 (the stack closes it)
         except OSError as error:
             raise Refusal(f"--inputs: {error}") from error
-        objects = _objects(arguments.inputs, stack.enter_context(file))
-    return islice(objects, arguments.n)
+        name = arguments.inputs
+        stack.enter_context(file)
+    try:
+        ahead = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:  # not a file of the system
+        ahead = False
+    return islice(_objects(name, file), arguments.n), ahead
 
 
 def _objects(name: str, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -269,15 +315,51 @@ def _objects(name: str, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         yield given
 
 
+def _refuse_same_files(arguments: argparse.Namespace) -> None:
+    """See that nothing is written over what is read or written by another option.
+
+    Raises:
+        Refusal: two options name the same file.
+    """
+    read = [
+        (name, "read")
+        for name in (arguments.tube, arguments.inputs)
+        if name is not None and Path(name).exists()  # rather than a tube's id, or "-"
+    ]
+    for option, written, others in (
+        ("-o", arguments.output, read),
+        ("--timeline", arguments.timeline, [*read, (arguments.output, "written by -o")]),
+    ):
+        for name, doing in others:
+            if written not in (None, "-") and _same(written, name):
+                raise Refusal(f"{option} {written}: that is the file {name}, which is {doing}")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are of the same file, which need not exist yet; a device is no file."""
+    if Path(one).exists() and Path(other).exists():
+        return Path(one).is_file() and Path(one).samefile(other)
+    return Path(one).resolve() == Path(other).resolve()
+
+
 def _open_output(arguments: argparse.Namespace, stack: ExitStack) -> int:
-    path = Path(arguments.output)
-    for read in (arguments.tube, arguments.inputs):
-        if read is not None and path.is_file() and Path(read).is_file() and path.samefile(read):
-            raise Refusal(f"-o {path}: that is the file {read}, which is read")
     try:
-        return stack.enter_context(path.open("wb", buffering=0)).fileno()
+        return stack.enter_context(Path(arguments.output).open("wb", buffering=0)).fileno()
     except OSError as error:
         raise Refusal(f"-o: {error}") from error
+
+
+def _open_timeline(arguments: argparse.Namespace) -> None:
+    """See that the runner will be able to write the timeline, before anything runs.
+
+    Raises:
+        Refusal: it cannot be written.
+    """
+    if arguments.timeline is not None:
+        try:
+            Path(arguments.timeline).open("ab").close()
+        except OSError as error:
+            raise Refusal(f"--timeline: {error}") from error
 
 
 def _positive(text: str) -> int:

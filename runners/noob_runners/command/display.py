@@ -91,8 +91,14 @@ def summary(session: Session, runner: str, not_finite: int) -> str:
         nodes = len(session.runner.tube.enabled_nodes)
         parts[0] += f" in {session.seconds:.3g} s"
         parts.append(f"{_round(per_second)} epochs/s, {_round(per_second * nodes)} nodes/s")
+    workers = getattr(session.runner, "max_workers", None)
     native = getattr(session.runner, "native", None)
-    parts.append(runner if native is None else f"{runner}, {'native' if native else 'not native'}")
+    told = [runner]
+    if workers is not None:
+        told.append(f"{workers:,} workers")
+    if native is not None:
+        told.append("native" if native else "not native")
+    parts.append(", ".join(told))
     if not_finite:
         parts.append(f"{not_finite:,} numbers that are not finite were written as null")
     return "; ".join(parts)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from noob.exceptions import InputError, SchedulerExhaustedError
 
 from noob_runners.command.output import OutputError, ReaderGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from noob.runner import TubeRunner
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Refusal", "Session"]
 
 Ending = Literal["done", "exhausted", "unread", "interrupted", "refused", "failed"]
+_ProcessMany: TypeAlias = "Callable[[Iterable[Mapping[str, Any]]], Generator[Any, None, None]]"
+_END = object()
 
 
 class Refusal(Exception):  # noqa: N818 (what was asked for is wrong, not the program)
@@ -37,6 +40,9 @@ class Session:
     """Takes the number and the result of each epoch that has one. No signal interrupts it."""
     advanced: Callable[[int], None]
     """Is told how many epochs there have been, after each."""
+    ahead: bool = True
+    """Whether an input may be read before the results of those before it are there. Only then can
+    a runner with ``process_many`` have several epochs in flight."""
     epochs: int = 0
     results: int = 0
     """How many results have been taken by `emit`."""
@@ -73,23 +79,53 @@ class Session:
             # else it only says that what failed to start cannot be stopped
 
     def _run(self, inputs: Iterable[Mapping[str, Any]]) -> None:
+        many = getattr(self.runner, "process_many", None) if self.ahead else None
         begun = time.perf_counter()
         try:
-            for given in inputs:
-                try:
-                    result = self.runner.process(**given)
-                except (SchedulerExhaustedError, StopIteration):  # as NOOB's `run` takes them
-                    self.ending = "exhausted"
-                    return
-                epoch = self.epochs
-                self.epochs += 1
-                if result is not None:
-                    with self.interrupts.held():
-                        self.emit(epoch, result)
-                        self.results += 1
-                self.advanced(self.epochs)
+            if many is None:
+                self._run_each(inputs)
+            else:
+                self._run_many(many, inputs)
         finally:
             self.seconds = time.perf_counter() - begun
+
+    def _run_each(self, inputs: Iterable[Mapping[str, Any]]) -> None:
+        for given in inputs:
+            try:
+                result = self.runner.process(**given)
+            except (SchedulerExhaustedError, StopIteration):  # as NOOB's `run` takes them
+                self.ending = "exhausted"
+                return
+            self._take(result)
+
+    def _run_many(self, many: _ProcessMany, inputs: Iterable[Mapping[str, Any]]) -> None:
+        unread: list[Exception] = []
+        with closing(many(_readable(inputs, unread))) as results:
+            while True:
+                try:
+                    result = next(results, _END)
+                except RuntimeError as error:
+                    # (A node's StopIteration is a RuntimeError's cause here: so generators do.)
+                    if not isinstance(error, SchedulerExhaustedError) and not isinstance(
+                        error.__cause__, StopIteration
+                    ):
+                        raise
+                    self.ending = "exhausted"
+                    return
+                if result is _END:
+                    break
+                self._take(result)
+        if unread:
+            raise unread[0]
+
+    def _take(self, result: Any) -> None:
+        epoch = self.epochs
+        self.epochs += 1
+        if result is not None:
+            with self.interrupts.held():
+                self.emit(epoch, result)
+                self.results += 1
+        self.advanced(self.epochs)
 
     def _end(self, error: BaseException, when: str) -> None:
         if self.ending in ("done", "exhausted", "unread"):
@@ -104,6 +140,16 @@ class Session:
             told = "".join(traceback.format_exception_only(error)).strip()  # with the node's name
             message = f"the tube failed {when}: {told}"
         self.problems.append((message, error))
+
+
+def _readable(
+    inputs: Iterable[Mapping[str, Any]], unread: list[Exception]
+) -> Iterator[Mapping[str, Any]]:
+    """The inputs before one that cannot be read: why goes to `unread`, as results come first."""
+    try:
+        yield from inputs
+    except Exception as error:  # noqa: BLE001 (raised again when the results have come)
+        unread.append(error)
 
 
 def _ending(error: BaseException) -> Ending:

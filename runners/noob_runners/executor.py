@@ -52,7 +52,8 @@ class Result(NamedTuple):
     ticket: int
     values: Sequence[Any]
     """What each step returned, in their order; `NOT_RUN` for one that was not run. It may be
-    shorter than the call's steps: the rest was not run."""
+    shorter than the call's steps: the rest was not run. Without an error that means that the last
+    step with a value should better be the last of its call."""
     clock: Sequence[int]
     """For each value: when the step began and how long it took, alternately, in nanoseconds of
     `time.monotonic_ns`. A step that was not run has 0 and 0."""

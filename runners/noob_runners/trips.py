@@ -53,6 +53,8 @@ class Trips:
         self._values: dict[_Key, Any] = {}
         self._errors: dict[_Key, BaseException] = {}
         self._calls: list[Call] = []
+        self._last: set[int] = set()
+        """Steps that are better the last of their call."""
 
     def ask(self, nodes: Iterable[tuple[str, Epoch]]) -> None:
         """Ask for the calls of nodes that are ready, unless that has been done."""
@@ -87,6 +89,8 @@ class Trips:
         epoch, steps = self._sent.pop(result.ticket, (None, ()))
         if epoch is None:
             return
+        if 0 < len(result.values) < len(steps) and result.error is None:
+            self._last.add(steps[len(result.values) - 1])
         for at, number in enumerate(steps):
             key = (number, epoch)
             if at < len(result.values) and result.values[at] is not NOT_RUN:
@@ -139,7 +143,7 @@ class Trips:
     def _with_followers(self, number: int, epoch: Epoch) -> tuple[int, ...]:
         """A step and the rest of its chain, as far as that may run in the same place."""
         steps = [number]
-        while not self._steps[number].ordered:
+        while not self._steps[number].ordered and number not in self._last:
             after = self._flow.successors.get(number, [])
             if len(after) != 1 or len(self._flow.sources.get(after[0], ())) != 1:
                 break

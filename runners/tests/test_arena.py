@@ -96,7 +96,15 @@ def test_a_range_freed_last_is_used_first(memory):
     assert _store(memory, b"y" * 70_000)[0].number == offsets[0]
 
 
-def test_memory_is_given_back(memory):
+def test_as_much_memory_is_kept_as_was_in_use_lately(memory):
+    leases = [_store(memory, b"x" * (1 << 20))[0] for _ in range(100)]
+    leases.clear()
+    assert memory.live == 0
+    assert memory.spare == 100 << 20
+
+
+def test_memory_is_given_back(memory, monkeypatch):
+    monkeypatch.setattr("noob_runners.pool.arena._KEEP_S", 0.0)
     leases = [_store(memory, b"x" * (1 << 20))[0] for _ in range(100)]
     taken = os.fstat(memory.source.descriptor).st_blocks * 512
     assert taken >= 100 << 20

@@ -174,7 +174,10 @@ class Ahead:
 
     def deliver(self, ticket: int, values: list[Any], error: BaseException | None) -> None:
         """Take what came of a call. Of a call that nobody knows any more, nothing."""
-        for at, number in enumerate(self.sent.pop(ticket, ())):
+        steps = self.sent.pop(ticket, [])
+        if 0 < len(values) < len(steps) and error is None:
+            self._driver.last.add(steps[len(values) - 1])
+        for at, number in enumerate(steps):
             if at < len(values) and values[at] is not self._driver.not_run:
                 self._arrive(number, values[at])
             elif at == len(values) and error is not None:
@@ -234,7 +237,7 @@ class Ahead:
         left: dict[int, int] = {}
         cheap = 0
         for step in steps:  # which grows meanwhile
-            after = self._flow.successors[step]
+            after = () if step in self._driver.last else self._flow.successors[step]
             for number in after:
                 missing = left.get(number, self._missing[number])
                 if missing <= 0 or len(steps) >= _LONGEST:

@@ -63,6 +63,8 @@ class EpochDriver:
         self.is_special = is_special
         self.watch = watch
         self.places = [_LOCAL] * len(self.steps)
+        self.last: set[int] = set()
+        """Steps that are better the last of their call."""
         self.placed = 0
         """How often steps were placed; 0 as long as all run here."""
         self.counts: dict[int, list[int]] = {}

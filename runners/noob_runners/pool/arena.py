@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from collections import deque
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _CHUNK = 64 << 20
 """Bytes that the file grows by at least. Only what is written takes memory."""
 _SPARE = 32 << 20
 """Bytes of free memory that are always kept, because memory that was used before is quick."""
+_KEEP_S = 10.0
+"""For how long as much memory is kept as was in use at some time; then for half of it, and so on.
+An epoch lets go of all its values before the next one needs as many."""
 _MOST_MAPPED = 256
 """How many ranges are mapped at a time, where each mapping costs a file descriptor."""
 _TRACKS = sys.version_info < (3, 13)
@@ -95,6 +99,9 @@ class Arena:
         self._warm: dict[int, _Range] = {}
         """Free ranges that have memory, by offset, the longest free first."""
         self._warm_bytes = self._live_bytes = 0
+        self._mark = 0
+        """The most bytes that were in use lately."""
+        self._marked = monotonic()
         self._ended: deque[int] = deque()
 
     @property
@@ -138,7 +145,10 @@ class Arena:
             ended = self._live.pop(self._ended.popleft())
             self._live_bytes -= ended.backed
             self._shelve(ended)
-        most = max(_SPARE, 2 * self._live_bytes)
+        now = monotonic()
+        if now - self._marked >= _KEEP_S:
+            self._mark, self._marked = max(self._live_bytes, self._mark // 2), now
+        most = max(_SPARE, 2 * self._live_bytes, self._mark)
         if self._warm_bytes > most:
             self._shrink(most // 2)
 
@@ -155,6 +165,7 @@ class Arena:
             raise
         self._live[target.offset] = target
         self._live_bytes += target.backed
+        self._mark = max(self._mark, self._live_bytes)
         return target
 
     def _shelve(self, target: _Range) -> None:

@@ -1,7 +1,7 @@
 """How many calls are sent at once, and who gives some back.
 
-What a step takes is learnt from its results. A batch is about two milliseconds of work: enough to
-make the way of a message cheap, short enough to leave something for the others.
+What a step takes is learnt from its results. A batch is about eight milliseconds of work: a
+message costs both sides some tens of microseconds, which is to be little beside it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,25 @@ if TYPE_CHECKING:
     from noob_runners.executor import Call
     from noob_runners.pool.member import Member
 
-__all__ = ["MOST_BATCHES", "SILENCE_NS", "Costs", "may_share", "richest", "take_batch"]
+__all__ = [
+    "MOST_BATCHES",
+    "SILENCE_NS",
+    "Costs",
+    "is_little",
+    "may_share",
+    "richest",
+    "take_batch",
+]
 
 MOST_BATCHES = 2
 """That a worker has at a time: one it runs and one that waits."""
-_BATCH_NS = 2_000_000.0
+_BATCH_NS = 8_000_000.0
 _WORTH_NS = 50_000.0
 """Work that is worth a message: less is not divided among workers."""
 _UNKNOWN_NS = _BATCH_NS / 64
 """What a step is taken for that has never been run."""
-SILENCE_NS = 1_500_000
-"""How long no worker is silent that runs short calls."""
+SILENCE_NS = 4_500_000
+"""How long no worker is silent that runs short calls: it sends what it has every 3 ms."""
 _SOON_NS = 200_000.0
 """Work that will be ready before it could be given to another."""
 _WEIGHT = 0.25
@@ -89,6 +97,16 @@ def take_batch(queue: deque[Call], share: int, costs: Costs) -> list[Call]:
         batch.append(call)
         total += costs.of(call)
     return batch
+
+
+def is_little(queue: Iterable[Call], costs: Costs) -> bool:
+    """Whether calls are together less work than is worth a message of its own."""
+    total = 0.0
+    for call in queue:
+        total += costs.of(call)
+        if total >= _WORTH_NS:
+            return False
+    return True
 
 
 def may_share(members: Iterable[Member]) -> list[Member]:

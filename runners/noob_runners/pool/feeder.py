@@ -7,7 +7,14 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from noob_runners.errors import UnpicklableError
-from noob_runners.pool.batches import MOST_BATCHES, SILENCE_NS, may_share, richest, take_batch
+from noob_runners.pool.batches import (
+    MOST_BATCHES,
+    SILENCE_NS,
+    is_little,
+    may_share,
+    richest,
+    take_batch,
+)
 from noob_runners.pool.dispatch import Dispatcher
 from noob_runners.pool.stateful import Homes
 
@@ -76,6 +83,8 @@ class Feeder:
             member = min(free, key=_load)
             if member.batches >= MOST_BATCHES:
                 break
+            if member.batches and is_little(queue, self._costs):
+                break  # all are at work, and more may come that can go with it
             share = -(-len(queue) // len(free))
             self._send(member, take_batch(queue, share, self._costs))
         now = monotonic_ns()

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Stage"]
 
+_ENOUGH_BYTES = 1 << 20
+"""Values that are worth a message. A call whose steps have returned so much ends there: its values
+take memory twice until they are sent, and what its message costs is little beside them."""
+
 
 class Stage:
     """Runs calls, and keeps the stateful nodes among their steps."""
@@ -48,6 +52,7 @@ class Stage:
         ticket, steps, values, epoch = call[:4]
         returned: list[Any] = []
         clock: list[int] = []
+        nbytes = 0
         try:
             if len(call) > 4:  # noqa: PLR2004 (as above)
                 values = self._opened(steps, call[4])
@@ -67,6 +72,9 @@ class Stage:
                 clock += (begin, monotonic_ns() - begin)
                 returned.append(value)
                 if step is not last:
+                    nbytes += _size(value)
+                    if nbytes >= _ENOUGH_BYTES:
+                        break
                     for at, emission in enumerate(emitted(recipe, value) or ()):
                         values[recipe.first + at] = emission
         except BaseException as error:  # noqa: BLE001 (a node that says SystemExit ends its call only)
@@ -101,3 +109,11 @@ class Stage:
                 what = describe(table.recipes, table.names, steps, slot)
                 raise UnpicklableError(f"{what} cannot be unpickled: {error!r}") from error
         return values
+
+
+def _size(value: Any) -> int:
+    """The bytes of a value that is an array or the like; 0 for others."""
+    if isinstance(value, bytes | bytearray):
+        return len(value)
+    nbytes = getattr(value, "nbytes", 0)
+    return nbytes if isinstance(nbytes, int) else 0

@@ -33,7 +33,7 @@ __all__ = ["main"]
 
 _LOOK_NS = 200_000
 """How long calls run before the socket is looked at."""
-_FLUSH_NS = 1_000_000
+_FLUSH_NS = 3_000_000
 """How long outcomes wait for others to go with, as long as there is work."""
 _ALL = frozenset(Kind)
 _ANY_TIME = frozenset({Kind.CALLS, Kind.HEAVY, Kind.RELEASE, Kind.ARENA, Kind.CLOSE})

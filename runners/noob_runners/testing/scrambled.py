@@ -13,14 +13,20 @@ from noob_runners.placement import CHEAP, LOCAL, REMOTE, Placement
 from noob_runners.recipe import Recipe, arguments, emitted
 from noob_runners.remote import RemoteCoordinator
 
-_RESTLESSNESS = 0.3
-
 if TYPE_CHECKING:
-    from noob_runners.flight import Flight
-
     from collections.abc import Iterable, Mapping
 
     from noob_runners.executor import Call
+    from noob_runners.flight import Flight
+
+_RESTLESSNESS = 0.3
+"""The share of steps that change their places, each time that is tried."""
+_LOSS = 0.1
+"""The share of steps at which a call is broken off."""
+
+
+def _travelled(thing: Any) -> Any:
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301 (it was made a moment ago)
 
 
 class ScrambledExecutor:
@@ -34,22 +40,25 @@ class ScrambledExecutor:
     capacity = 3
 
     def __init__(self, seed: int, *, loses: bool = True) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 (an order that can be had again)
         self._loses = loses
         self._calls: list[Call] = []
         self._recipes: dict[int, Recipe] = {}
         self._nodes: dict[int, Any] = {}
 
     def start(self, recipes: Mapping[int, Recipe]) -> Mapping[int, Exception]:
-        self._recipes = dict(pickle.loads(pickle.dumps(dict(recipes))))
+        """Take the recipes, as another process would: pickled."""
+        self._recipes = _travelled(dict(recipes))
         return {}
 
     def submit(self, calls: Iterable[Call]) -> None:
+        """Take calls, in the same way."""
         for call in calls:
             # stateful calls keep their order, being asked for one at a time
-            self._calls.append(pickle.loads(pickle.dumps(call)))
+            self._calls.append(_travelled(call))
 
     def wait(self, timeout_s: float) -> list[Result]:
+        """Run some of the calls."""
         if timeout_s:
             self._random.shuffle(self._calls)
         taken = self._random.randint(1, 3)
@@ -57,9 +66,11 @@ class ScrambledExecutor:
         return [self._run(*call) for call in calls]
 
     def forget(self) -> None:
+        """Drop all calls."""
         self._calls.clear()
 
     def stop(self) -> None:
+        """Drop all calls, and stop stateful nodes."""
         self._calls.clear()
         for node in self._nodes.values():
             node.deinit()
@@ -79,12 +90,12 @@ class ScrambledExecutor:
                 values.append(NOT_RUN)
                 clock += [0, 0]
                 continue
-            if at and self._loses and self._random.random() < 0.2:
+            if at and self._loses and self._random.random() < _LOSS:
                 break
             begin = monotonic_ns()
             args, kwargs = arguments(recipe, slots, epoch)
             try:
-                value = pickle.loads(pickle.dumps(self._function(number, recipe)(*args, **kwargs)))
+                value = _travelled(self._function(number, recipe)(*args, **kwargs))
             except Exception as raised:  # noqa: BLE001 (it is the result)
                 error = raised
                 break
@@ -116,7 +127,7 @@ class ScrambledRunner(RemoteCoordinator):
         super().__post_init__()
         placement = Placement(self._plan, self.placement, self.stateful)
         self._equip(ScrambledExecutor(self.seed), placement, 4, None)
-        self._random = random.Random(self.seed)
+        self._random = random.Random(self.seed)  # noqa: S311 (the same)
 
     def _wait(self, flight: Flight) -> None:
         super()._wait(flight)

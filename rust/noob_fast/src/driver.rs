@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
 #[derive(FromPyObject)]
@@ -147,6 +147,8 @@ pub struct EpochDriver {
     /// The step that fills a slot, where one does.
     maker: Vec<u32>,
     places: Vec<AtomicU8>,
+    /// Whether a step is better the last of its call.
+    last: Vec<AtomicBool>,
     /// How often steps were placed; 0 as long as all run here.
     placed: AtomicU64,
     pub meanings: Meanings,
@@ -171,6 +173,14 @@ impl EpochDriver {
 
     pub fn is_cheap(&self, step: u32) -> bool {
         self.places[step as usize].load(Ordering::Relaxed) == CHEAP
+    }
+
+    pub fn is_last(&self, step: u32) -> bool {
+        self.last[step as usize].load(Ordering::Relaxed)
+    }
+
+    pub fn be_last(&self, step: u32) {
+        self.last[step as usize].store(true, Ordering::Relaxed);
     }
 
     /// Which state of the places this is; 0 as long as all steps run here.
@@ -301,6 +311,7 @@ impl EpochDriver {
         Ok(EpochDriver {
             scheduler: scheduler.clone().unbind(),
             places: own.iter().map(|_| AtomicU8::new(LOCAL)).collect(),
+            last: own.iter().map(|_| AtomicBool::new(false)).collect(),
             placed: AtomicU64::new(0),
             watch: watch.map(|(slow, from, slices, clock)| Watch {
                 slow,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
-from noob_perf import suite
+from noob_perf import parallel, suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="noob-perf", description="The laboratory for NOOB runners."
     )
     commands = parser.add_subparsers(dest="experiment", required=True)
-    measured = commands.add_parser(
-        "suite", help="measure runners on one graph", description=suite.DESCRIPTION
-    )
-    suite.add_arguments(measured)
-    return suite.run(parser.parse_args(argv), measured)
+    for name, experiment, text in (
+        ("suite", suite, "measure runners on one graph"),
+        ("parallel", parallel, "measure what running in parallel brings and costs"),
+    ):
+        command = commands.add_parser(name, help=text, description=experiment.DESCRIPTION)
+        experiment.add_arguments(command)
+        command.set_defaults(run=partial(experiment.run, parser=command))
+    arguments = parser.parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code

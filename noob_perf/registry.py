@@ -104,6 +104,8 @@ def missing_reason(entry: RunnerEntry) -> str:
 
 
 _HARNESSES = "noob_perf.measure.harness"
+_PEERS_HINT = "pip install 'noob-perf[peers]'"
+_PEERS_LIMIT = "a task takes it so long that larger graphs would take the suite's time"
 
 for _entry in (
     RunnerEntry(
@@ -139,6 +141,35 @@ for _entry in (
         f"{_HARNESSES}:Compiled",
         "CompiledRunner on the Python twins of the native components",
         env={"NOOB_FAST": "0"},
+    ),
+    RunnerEntry(
+        "multiprocess",
+        f"{_HARNESSES}:Multiprocess",
+        "MultiProcessRunner, which sends away what is worth sending",
+    ),
+    RunnerEntry(
+        "multiprocess-remote",
+        f"{_HARNESSES}:MultiprocessRemote",
+        "MultiProcessRunner, which sends away all that may leave",
+    ),
+    RunnerEntry(
+        "dask",
+        "noob_perf.measure.peers:Dask",
+        "dask.distributed, workers of one thread each, without NOOB",
+        requires=("distributed",),
+        hint=_PEERS_HINT,
+        max_nodes=1_000,
+        limit_reason=_PEERS_LIMIT,
+    ),
+    RunnerEntry(
+        "ray",
+        "noob_perf.measure.peers:Ray",
+        "Ray, a CPU a worker, without NOOB",
+        requires=("ray",),
+        hint=_PEERS_HINT,
+        env={"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
+        max_nodes=1_000,
+        limit_reason=_PEERS_LIMIT,
     ),
     RunnerEntry(
         "loop", f"{_HARNESSES}:Loop", "a plain Python loop over the same functions: the limit"

@@ -1,57 +1,38 @@
 """The suite as a command: ``python -m noob_perf.suite``, also ``noob-perf suite``.
 
-It turns arguments into a plan, has it measured, and turns the results into a table, a JSON file, a
-page and an exit code. Progress and warnings go to stderr, the table to stdout.
+It turns arguments into a plan of one experiment: how do the runners compare on one graph?
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
-import signal
 import sys
-from contextlib import contextmanager, suppress
-from enum import IntEnum
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from noob_perf import registry
+from noob_perf.command import (
+    ExitCode,
+    Presentation,
+    add_files,
+    conduct,
+    consoles,
+    positive_float,
+    positive_int,
+)
 from noob_perf.errors import LabError
 from noob_perf.experiments.runners import Plan, measure
 from noob_perf.measure import schedule
 from noob_perf.report.page import make_page
-from noob_perf.report.progress import ProgressReport
 from noob_perf.report.rows import warnings
 from noob_perf.report.table import make_table
-from noob_perf.results import Outcome, to_json
 from noob_workloads import KERNELS, PATTERNS, Workload, WorkloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import FrameType
-
-    from noob_perf.results import SuiteResult
+    from collections.abc import Sequence
 
 ALL = "all"
-_WIDTH = 150
-"""Columns of the table where there is no terminal to tell how many there are."""
-
-
-class ExitCode(IntEnum):
-    """What the command says to the shell."""
-
-    DONE = 0
-    """Every cell was measured or is unsupported."""
-    FAILED = 1
-    """Some cell failed, ran out of time, or was interrupted; or a file could not be written."""
-    USAGE = 2
-    """The arguments do not make sense; nothing was started."""
-    NOTHING = 3
-    """Nothing was measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,31 +95,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     how = parser.add_argument_group("how it is measured")
     how.add_argument(
-        "--epochs", type=_positive_int, default=plan.epochs, metavar="N",
+        "--epochs", type=positive_int, default=plan.epochs, metavar="N",
         help="epochs in a repeat; an epoch's time is the repeat's over this (default: %(default)s)",
     )  # fmt: skip
     how.add_argument(
-        "--repeats", type=_positive_int, default=plan.repeats, metavar="N",
+        "--repeats", type=positive_int, default=plan.repeats, metavar="N",
         help=f"repeats of every runner (default: as many as take {schedule.CELL_BUDGET_S:g} s "
         f"going by the warm-up, from {schedule.LEAST_REPEATS} to {schedule.MOST_REPEATS})",
     )  # fmt: skip
     how.add_argument(
-        "--workers", type=_positive_int, default=plan.workers, metavar="N",
+        "--workers", type=positive_int, default=plan.workers, metavar="N",
         help="processes or threads, for runners that have a choice (default: the runner's own)",
     )  # fmt: skip
     how.add_argument(
-        "--timeout", type=_positive_float, default=plan.timeout_s, metavar="SECONDS",
+        "--timeout", type=positive_float, default=plan.timeout_s, metavar="SECONDS",
         help="time that a runner may take, its turns together (default: %(default)g)",
     )  # fmt: skip
 
-    where = parser.add_argument_group("where the results go")
-    where.add_argument(
-        "--json", type=_writable, default=None, metavar="FILE", help="write the results as JSON"
-    )
-    where.add_argument(
-        "--html", type=_writable, default=None, metavar="FILE",
-        help="write the results as a page that needs no network",
-    )  # fmt: skip
+    where = add_files(parser)
     where.add_argument(
         "--list", action="store_true", help="list the runners, patterns and kernels, then stop"
     )
@@ -146,44 +120,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> ExitCode:
     """Do what the parsed arguments ask for."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a µ must not cost a result where it has no code
-            stream.reconfigure(errors="replace")
-    out = Console()
-    if not out.is_terminal:
-        out = Console(width=max(out.width, _WIDTH))
     if arguments.list:
+        out, _ = consoles()
         out.print(_listing(), markup=False, highlight=False)
         return ExitCode.DONE
-    if arguments.json and arguments.html and arguments.json.resolve() == arguments.html.resolve():
-        parser.error(f"--json and --html are the same file, {str(arguments.html)!r}")
-    messages = Console(stderr=True)
-    try:
-        with _stopped_once():
-            plan = _planned(arguments, parser)
-            with ProgressReport(messages) as progress:
-                result = measure(plan, progress)
-            files = ((arguments.json, to_json), (arguments.html, make_page))
-            written = [_write(file, text(result), messages) for file, text in files if file]
-    except KeyboardInterrupt:
-        messages.print("interrupted before anything was measured")
-        return ExitCode.NOTHING
-    out.print(make_table(result), highlight=False)
-    for warning in warnings(result):
-        messages.print(
-            f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True
-        )
-    return max(exit_code(result), ExitCode.DONE if all(written) else ExitCode.FAILED)
-
-
-def exit_code(result: SuiteResult) -> ExitCode:
-    """Sum up a suite's outcomes for the shell."""
-    outcomes = {run.outcome for run in result.runs}
-    if Outcome.SUCCESS not in outcomes:
-        return ExitCode.NOTHING
-    if result.interrupted or outcomes & {Outcome.FAILURE, Outcome.TIMEOUT}:
-        return ExitCode.FAILED
-    return ExitCode.DONE
+    return conduct(
+        arguments,
+        parser,
+        lambda observer: measure(_planned(arguments, parser), observer),
+        Presentation(
+            make_table, make_page, warnings, lambda result: [run.outcome for run in result.runs]
+        ),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -272,79 +220,6 @@ def _listing() -> str:
     lines += ["", "Kernels"]
     lines += [f"  {name:<20} {kernel.description}" for name, kernel in KERNELS.items()]
     return "\n".join(lines)
-
-
-def _positive_int(text: str) -> int:
-    with suppress(ValueError):
-        if (value := int(text)) >= 1:
-            return value
-    raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
-
-
-def _positive_float(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < (value := float(text)) < float("inf"):
-            return value
-    raise argparse.ArgumentTypeError(f"must be a number, more than 0 and finite, not {text!r}")
-
-
-def _writable(text: str) -> Path:
-    """Refuse a file that could not be written, before minutes have gone into its content."""
-    path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a file in a folder that exists")
-    needed = [path] if path.exists() else []
-    if not _is_special(path):
-        needed.append(path.resolve().parent)
-    if not all(os.access(place, os.W_OK) for place in needed):
-        raise argparse.ArgumentTypeError(f"{text!r} may not be written")
-    return path
-
-
-def _is_special(path: Path) -> bool:
-    """Whether it is a device or a pipe: something to write to, never to put a file in place of."""
-    return path.exists() and not path.is_file()
-
-
-def _write(path: Path, text: str, messages: Console) -> bool:
-    """Write a file whole, so that a reader never sees half of it; return whether that worked.
-
-    A failure is said and no more: the table, which is still to come, must not be lost with it.
-    """
-    try:
-        if _is_special(path):
-            path.write_text(text, encoding="utf-8")
-            return True
-        target = path.resolve()  # a link stays a link
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        messages.print(f"not written: {error}", markup=False, highlight=False, soft_wrap=True)
-        return False
-    return True
-
-
-@contextmanager
-def _stopped_once() -> Iterator[None]:
-    """Make the first signal to stop a KeyboardInterrupt, and ignore those after it.
-
-    A second Ctrl-C must not cut off the cleaning up after the first.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in restored:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    restored = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in restored:
-            signal.signal(number, interrupt)
-        yield
-    finally:
-        for number, handler in restored.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

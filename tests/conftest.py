@@ -9,14 +9,21 @@ import pytest
 from noob_perf import registry
 from noob_perf.results import (
     SCHEMA_VERSION,
+    Answer,
+    CellResult,
+    Figure,
     Machine,
+    MemorySample,
     Outcome,
+    ParallelResult,
+    Quantity,
     Run,
     StockLoad,
     StockPoint,
     SuiteResult,
     WorkloadFacts,
 )
+from noob_perf.stats import Estimate
 
 TESTS = Path(__file__).parent
 
@@ -61,6 +68,19 @@ def make_run(runner: str = "sync", **changes) -> Run:
     return Run(**(values | changes))
 
 
+MACHINE = Machine(
+    system="Linux 6.1",
+    architecture="x86_64",
+    processor="A processor",
+    cpus=2,
+    memory_bytes=24 * 2**30,
+    python="CPython 3.11.7",
+    native_build="release",
+    packages={"noob": "1003.0.2"},
+    load_average=0.1,
+)
+
+
 @pytest.fixture
 def result() -> SuiteResult:
     """A result with every outcome and an extrapolated load time."""
@@ -78,17 +98,7 @@ def result() -> SuiteResult:
         created="2026-01-02T03:04:05+00:00",
         command="python -m noob_perf.suite --runner all",
         interrupted=False,
-        machine=Machine(
-            system="Linux 6.1",
-            architecture="x86_64",
-            processor="A processor",
-            cpus=2,
-            memory_bytes=24 * 2**30,
-            python="CPython 3.11.7",
-            native_build="release",
-            packages={"noob": "1003.0.2"},
-            load_average=0.1,
-        ),
+        machine=MACHINE,
         workload=WorkloadFacts(
             pattern="random_layered",
             kernel="noop",
@@ -128,4 +138,55 @@ def result() -> SuiteResult:
             make_run("broken", outcome=Outcome.FAILURE, reason="ValueError: <b>no</b>", **missing),
             make_run("loop", epoch_s=(0.006, 0.0061, 0.0062), us_per_node=0.61),
         ),
+    )
+
+
+def make_cell(label: str = "compiled", *, memory=(), duration: float = 0.0, **changes):
+    """A cell of an experiment; memory is given as totals by epochs."""
+    return CellResult(
+        label=label,
+        parameters={"pattern": "chain", "kernel": "busy", "duration": duration},
+        run=make_run(label, **changes),
+        memory=tuple(MemorySample(epochs, total, 0, 0) for epochs, total in memory),
+    )
+
+
+def failed_cell(label: str, reason: str):
+    """A cell that could not be measured."""
+    return make_cell(label, outcome=Outcome.FAILURE, reason=reason, epoch_s=(), validated=False)
+
+
+@pytest.fixture(name="make_cell")
+def _make_cell():
+    return make_cell
+
+
+@pytest.fixture(name="failed_cell")
+def _failed_cell():
+    return failed_cell
+
+
+@pytest.fixture
+def answers() -> ParallelResult:
+    """A result with every kind of figure: met, missed, not asked for, and not measured."""
+    figures = (
+        Figure("a: a task", Quantity.SECONDS, Estimate(12e-6, 11e-6, 13e-6, 0.95), at_most=20e-6),
+        Figure("b over a", Quantity.TIMES, Estimate(1.5, 1.4, 1.6, 0.9), at_most=1.3),
+        Figure("a", Quantity.SHARE, Estimate(0.95, 0.94, 0.96, 0.95), at_least=0.93),
+        Figure("b", Quantity.BYTES, Estimate(2048.0, 2048.0, 2048.0, 0.0)),
+        Figure("c", Quantity.SECONDS, None, "c: failure: <b>no</b>", at_most=1.0),
+        Figure("d", Quantity.SECONDS, None, "it never crosses"),
+    )
+    cells = (
+        make_cell("a", memory=[(10, 2**20), (20, 2**20)], native=True),
+        make_cell("b", reason="it did not stop in good order"),
+        failed_cell("c", "<b>no</b>"),
+    )
+    return ParallelResult(
+        schema_version=SCHEMA_VERSION,
+        created="2026-01-02T03:04:05+00:00",
+        command="python -m noob_perf.parallel --only overhead",
+        interrupted=False,
+        machine=MACHINE,
+        answers=(Answer("overhead", "What does it cost?", figures, cells),),
     )

@@ -9,9 +9,26 @@ import pytest
 
 from noob_perf import registry
 from noob_perf.measure.cell import Cell, CellError
-from noob_perf.measure.harness import Compiled, Loop, SyncIndexed
+from noob_perf.measure.cpus import usable_cpus
+from noob_perf.measure.harness import (
+    Compiled,
+    Loop,
+    Multiprocess,
+    MultiprocessRemote,
+    SyncIndexed,
+)
 from noob_perf.measure.memory import peak_rss_bytes
-from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started, Stopped
+from noob_perf.measure.protocol import (
+    Load,
+    Loaded,
+    Repeat,
+    Repeated,
+    Start,
+    Started,
+    Stopped,
+    Weigh,
+    Weighed,
+)
 from noob_workloads import PATTERNS, Workload, reference
 
 WORKLOAD = Workload(nodes=30, width=5)
@@ -54,6 +71,28 @@ def test_the_time_to_load_does_not_cover_the_making_of_the_graph(harness, seed, 
     assert made == [workload]
     fresh.load()
     assert made == [workload]
+
+
+@pytest.mark.parametrize(
+    ("name", "placement"), [("multiprocess", "adaptive"), ("multiprocess-remote", "remote")]
+)
+def test_the_multiprocess_harness_runs_several_epochs_in_as_many_workers_as_asked(name, placement):
+    cell = Cell(registry.find(name), WORKLOAD, 1, 120.0)
+    try:
+        assert cell.ask(Load(), Loaded).load_s > 0
+        assert cell.ask(Start(), Started).workers == 1
+        first, second = cell.ask(Repeat(3), Repeated), cell.ask(Repeat(2), Repeated)
+        assert [*first.results, *second.results] == reference(WORKLOAD, 5)
+        weighed = cell.ask(Weigh(), Weighed).memory
+        assert weighed.own_bytes > 2**20
+        # with so little to do, only those that must leave have workers
+        assert placement == "adaptive" or weighed.children_bytes > 2**20
+        assert cell.stop() == ""
+    finally:
+        cell.kill()
+    harness = {"adaptive": Multiprocess, "remote": MultiprocessRemote}[placement]
+    assert harness.placement == placement
+    assert harness(WORKLOAD).workers == usable_cpus()
 
 
 def test_an_answer_of_another_kind_is_refused(cell):

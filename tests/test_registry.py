@@ -10,7 +10,10 @@ from noob_perf.errors import LabError, RunnerNotInstalledError, UnknownRunnerErr
 
 def test_the_runners_of_the_suite_are_registered():
     names = [entry.name for entry in registry.entries()]
-    expected = ["sync", "async", "zmq", "sync-indexed", "compiled", "compiled-python", "loop"]
+    expected = [
+        "sync", "async", "zmq", "sync-indexed", "compiled", "compiled-python", "multiprocess",
+        "multiprocess-remote", "dask", "ray", "loop",
+    ]  # fmt: skip
     assert names[: len(expected)] == expected
 
 

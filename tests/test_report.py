@@ -9,6 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from noob_perf.report import answers as shown
 from noob_perf.report import units
 from noob_perf.report.charts import LogScale, growth_chart, strip_chart
 from noob_perf.report.page import make_page
@@ -44,9 +45,9 @@ def test_other_quantities():
     assert units.times_between(0.9, 12) == "0.900 to 12.0x"
 
 
-def as_text(result, width=250):
+def as_text(result, width=250, table=make_table):
     out = StringIO()
-    Console(file=out, width=width).print(make_table(result))
+    Console(file=out, width=width).print(table(result))
     return out.getvalue()
 
 
@@ -212,3 +213,84 @@ def test_axes_have_ticks_within_them(values):
     assert all(0 <= at <= 100 for at in ticks)
     assert ticks
     assert len(ticks) <= 12
+
+
+def test_the_table_of_answers_has_every_figure_and_verdict(answers):
+    lines = as_text(answers, table=shown.make_answers_table).splitlines()
+
+    def line(start):
+        (found,) = [line.split(maxsplit=1)[-1] for line in lines if line.strip().startswith(start)]
+        return " ".join(found.split())
+
+    assert "What does it cost?" in lines[1]
+    assert line("a: a task").endswith("12.0 µs 11.0 µs to 13.0 µs (95%) at most 20.0 µs met")
+    assert line("b over a").endswith("1.50x 1.40x to 1.60x (90%) at most 1.30x missed")
+    assert line("a  ").endswith("0.950 0.940 to 0.960 (95%) at least 0.930 met")
+    assert line("b  ").endswith("2.00 KiB")
+    assert line("c  ").endswith("at most 1.00 s not measured")
+    assert line("overhead/c").endswith("failure: <b>no</b>")
+    assert line("overhead/d").endswith("it never crosses")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_loses_no_answer(answers, width):
+    assert "…" not in as_text(answers, width, shown.make_answers_table)
+
+
+def test_equal_reasons_are_given_once(answers):
+    answer = answers.answers[0]
+    cells = (*answer.cells, replace(answer.cells[2], label="e"))
+    twice = replace(answers, answers=(replace(answer, cells=cells),))
+    assert shown.reasons(twice) == [
+        ("overhead/c; overhead/e", "failure: <b>no</b>"), ("overhead/d", "it never crosses"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"interrupted": True}, "interrupted"),
+        ({"command": "python -m noob_perf.parallel --quick"}, "quick"),
+        ({"native_build": "debug"}, "debug"),
+        ({"native_build": "python"}, "python"),
+    ],
+)
+def test_what_not_to_trust_of_answers_is_said(answers, change, words):
+    known = ["overhead, b: it did not stop in good order."]
+    assert shown.warnings(answers) == known
+    if "native_build" in change:
+        change = {"machine": replace(answers.machine, **change)}
+    (warning, *rest) = shown.warnings(replace(answers, **change))
+    assert words in warning
+    assert rest == known
+
+
+def test_the_page_of_answers_stands_alone_and_escapes(answers):
+    evil = '"><script>alert(1)</script>&amp;'
+    page = _Page(shown.make_answers_page(answers))
+    assert page.links == []
+    assert set(page.labels) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    for word in ("b over a", "1.50x", "at most 1.30x", "missed", "not measured", "A processor",
+                 "it never crosses", "10.2 s", answers.command):  # fmt: skip
+        assert word in page.text, word
+    answer = answers.answers[0]
+    text = shown.make_answers_page(
+        replace(
+            answers,
+            command=evil,
+            answers=(
+                replace(
+                    answer,
+                    question=evil,
+                    figures=tuple(replace(f, name=evil, reason=evil) for f in answer.figures),
+                    cells=tuple(
+                        replace(c, label=evil, parameters=c.parameters | {"pattern": evil})
+                        for c in answer.cells
+                    ),
+                ),
+            ),
+        )
+    )
+    assert "script" not in _Page(text).tags
+    assert "<script" not in text

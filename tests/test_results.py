@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from noob_perf.errors import InvalidResultError, ResultsError, UnknownSchemaError
-from noob_perf.results import from_json, read, to_json
+from noob_perf.results import ParallelResult, SuiteResult, from_json, read, to_json
 
 RUN_KEYS = [
     "runner", "outcome", "reason", "nodes", "epochs", "workers", "native", "load_s", "start_s",
@@ -24,7 +24,18 @@ def test_results_survive_the_way_through_a_file(result, tmp_path):
 
 def test_results_without_stock_load_survive_too(result):
     result = replace(result, stock_load=None)
-    assert from_json(to_json(result)) == result
+    assert from_json(to_json(result), SuiteResult) == result
+
+
+def test_answers_survive_too(answers):
+    assert from_json(to_json(answers), ParallelResult) == answers
+
+
+def test_one_kind_of_results_is_not_taken_for_another(result, answers):
+    with pytest.raises(InvalidResultError, match="answers"):
+        from_json(to_json(result), ParallelResult)
+    with pytest.raises(InvalidResultError, match="workload"):
+        from_json(to_json(answers), SuiteResult)
 
 
 def test_the_keys_are_the_published_ones(result):
@@ -41,13 +52,13 @@ def test_the_keys_are_the_published_ones(result):
 def test_other_versions_are_refused(result, version):
     raw = json.loads(to_json(result)) | {"schema_version": version}
     with pytest.raises(UnknownSchemaError, match=f"{version!r} is unknown; known version: 1"):
-        from_json(json.dumps(raw))
+        from_json(json.dumps(raw), SuiteResult)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"runs": []}', "NaN"])
 def test_what_is_no_results_file_is_refused(text):
     with pytest.raises(InvalidResultError, match="not a results file"):
-        from_json(text)
+        from_json(text, SuiteResult)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +74,11 @@ def test_a_fault_is_named_by_its_key(result, change, culprit):
     raw = json.loads(to_json(result))
     raw["runs"][0] |= change
     with pytest.raises(InvalidResultError, match=culprit):
-        from_json(json.dumps(raw))
+        from_json(json.dumps(raw), SuiteResult)
 
 
 def test_a_missing_key_is_named(result):
     raw = json.loads(to_json(result))
     del raw["runs"][1]["validated"]
     with pytest.raises(ResultsError, match=r"runs\.1\.validated"):
-        from_json(json.dumps(raw))
+        from_json(json.dumps(raw), SuiteResult)

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noob_perf.stats import fit_growth, median_interval, ratio_interval
-from noob_perf.stats.growth import _student_quantile
+from noob_perf.stats import (
+    difference_interval,
+    fit_growth,
+    fit_line,
+    median_interval,
+    ratio_interval,
+)
 from noob_perf.stats.intervals import _mann_whitney_counts
+from noob_perf.stats.line import student_quantile
 
 positive = st.floats(1e-6, 1e6)
 
@@ -103,11 +109,28 @@ def test_intervals_refuse_what_is_no_confidence(confidence):
         median_interval([1.0], confidence)
 
 
+def test_a_difference_is_the_median_of_all_pairs_and_may_be_negative():
+    estimate = difference_interval([1.0, 2.0, 3.0], [10.0, 10.5, 11.0])
+    assert (estimate.low, estimate.value, estimate.high) == (-10.0, -8.5, -7.0)
+    assert estimate.confidence == pytest.approx(0.9)
+
+
+@given(st.lists(positive, min_size=1, max_size=8), st.lists(positive, min_size=1, max_size=8))
+def test_differences_of_logarithms_are_logarithms_of_ratios(above, below):
+    # at the median too: of an even number of pairs it is the mean of two, so compare the ends
+    ratios = ratio_interval(above, below)
+    differences = difference_interval(np.log(above), np.log(below))
+    assert np.log([ratios.low, ratios.high]) == pytest.approx(
+        [differences.low, differences.high], abs=1e-9
+    )
+    assert ratios.confidence == differences.confidence
+
+
 @pytest.mark.parametrize(
     ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (3, 3.182), (10, 2.228), (30, 2.042)]
 )
 def test_student_quantiles_are_those_of_the_tables(freedom, quantile):
-    assert _student_quantile(0.975, freedom) == pytest.approx(quantile, abs=5e-4)
+    assert student_quantile(0.975, freedom) == pytest.approx(quantile, abs=5e-4)
 
 
 @given(st.floats(0.5, 3), st.floats(1e-6, 1e3))
@@ -137,8 +160,8 @@ def test_growth_interval_covers_as_often_as_it_says():
 @pytest.mark.parametrize(
     ("sizes", "seconds", "message"),
     [
-        ([1, 2], [1.0, 2.0], "3 measurements at 2 sizes"),
-        ([5, 5, 5], [1.0, 2.0, 3.0], "3 measurements at 2 sizes"),
+        ([1, 2], [1.0, 2.0], "3 points at 2 different"),
+        ([5, 5, 5], [1.0, 2.0, 3.0], "3 points at 2 different"),
         ([1, 2, 3], [1.0, 0.0, 3.0], "positive"),
         ([1, 2, 3], [1.0], "3 sizes, but 1 times"),
     ],
@@ -146,3 +169,26 @@ def test_growth_interval_covers_as_often_as_it_says():
 def test_growth_refuses_what_has_none(sizes, seconds, message):
     with pytest.raises(ValueError, match=message):
         fit_growth(sizes, seconds)
+
+
+def test_a_line_is_that_of_the_textbook():
+    # Draper and Smith's formulas by hand: the slope is 8 / 10, the residuals' sum of squares 3.6
+    line = fit_line([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])
+    assert line.slope.value == pytest.approx(0.8)
+    assert line.intercept == pytest.approx(0.6)
+    assert line.residual == pytest.approx((3.6 / 3) ** 0.5)
+    half = 3.182 * (3.6 / 3 / 10) ** 0.5
+    assert (line.slope.low, line.slope.high) == pytest.approx((0.8 - half, 0.8 + half), abs=1e-3)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3))
+def test_an_exact_line_is_found_and_led_on(slope, intercept):
+    line = fit_line([0, 10, 20, 30], [intercept + slope * x for x in (0, 10, 20, 30)])
+    assert line.slope.value == pytest.approx(slope, abs=1e-6)
+    assert line.slope.low == pytest.approx(line.slope.high, abs=1e-6)
+    assert line.predict(100).value == pytest.approx(intercept + 100 * slope, abs=1e-4)
+
+
+def test_a_line_needs_as_many_y_as_x():
+    with pytest.raises(ValueError, match="3 x, but 1 y"):
+        fit_line([1, 2, 3], [1])

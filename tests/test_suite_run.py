@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -217,7 +218,7 @@ def test_what_cannot_be_written_costs_neither_the_table_nor_the_other_file(tmp_p
     gone, page = tmp_path / "gone", tmp_path / "page.html"
     gone.mkdir()
     arguments = [*SMALL, "--runner", "loop", "--json", str(gone / "x.json"), "--html", str(page)]
-    parser = suite.argparse.ArgumentParser()
+    parser = argparse.ArgumentParser()
     suite.add_arguments(parser)
     parsed = parser.parse_args(arguments)
     gone.rmdir()

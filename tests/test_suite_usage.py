@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
@@ -58,7 +59,7 @@ def test_a_file_that_may_not_be_written_is_refused_before_anything_runs(
     file = tmp_path / "x.json"
     file.touch()
     forbidden = file if denied == "file" else tmp_path
-    monkeypatch.setattr(suite.os, "access", lambda place, _mode: place != forbidden)
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != forbidden)
     with pytest.raises(SystemExit) as caught:
         suite.main(["--json", str(file)])
     assert caught.value.code == 2
@@ -94,7 +95,7 @@ def test_the_list_has_runners_patterns_kernels_and_hints(misbehave, capsys):
 
 
 def test_the_command_repeats_every_option(capsys):
-    parser = suite.argparse.ArgumentParser()
+    parser = argparse.ArgumentParser()
     suite.add_arguments(parser)
     arguments = parser.parse_args(["--runner", "loop", "--nodes", "77", "--json", "x.json"])
     command = suite._command(arguments).split()
@@ -104,17 +105,20 @@ def test_the_command_repeats_every_option(capsys):
     assert again == arguments
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["suite", "--help"], ["dance"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["suite", "--help"], ["parallel", "--help"], ["dance"]]
+)
 def test_the_command_line_explains_itself(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert caught.value.code == (0 if "--help" in arguments else 2)
     printed = capsys.readouterr()
-    assert "suite" in printed.out + printed.err
+    assert "usage: noob-perf" in printed.out + printed.err
+    assert any(name in printed.out + printed.err for name in ("suite", "parallel"))
 
 
 def test_the_modules_run_as_commands():
-    for module in ("noob_perf", "noob_perf.suite"):
+    for module in ("noob_perf", "noob_perf.suite", "noob_perf.parallel"):
         asked = [sys.executable, "-m", module, "--help"]
         done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr

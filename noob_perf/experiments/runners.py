@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from noob_perf.measure.expected import Expected
 from noob_perf.measure.machine import fingerprint
-from noob_perf.measure.schedule import interleave, repeats_for
 from noob_perf.measure.stock import StockTrial
-from noob_perf.measure.trial import Trial
+from noob_perf.measure.trial import Trial, refused
+from noob_perf.measure.turns import take_turns
 from noob_perf.registry import BASELINE, RunnerEntry, missing_reason
 from noob_perf.results import (
     SCHEMA_VERSION,
@@ -29,6 +29,7 @@ from noob_perf.stats import ratio_interval
 from noob_workloads import WorkloadError
 
 if TYPE_CHECKING:
+    from noob_perf.measure.turns import Observer
     from noob_workloads import Workload
 
 
@@ -49,22 +50,6 @@ class Plan:
     """Processes or threads for runners that have a choice; None for their own."""
     timeout_s: float = 180.0
     """For each cell, the time that it waits for its turn not counted."""
-
-
-class Observer(Protocol):
-    """Who is told how far the measurement is."""
-
-    def stage(self, text: str) -> None:
-        """Something else is being done."""
-
-    def planned(self, steps: int) -> None:
-        """So many repeats are to come."""
-
-    def advance(self, text: str) -> None:
-        """A repeat of that name is done."""
-
-    def ended(self, runner: str, outcome: Outcome, reason: str) -> None:
-        """A cell ended before its time."""
 
 
 def measure(plan: Plan, observer: Observer) -> SuiteResult:
@@ -94,14 +79,10 @@ class _Measurement:
 
     def take(self) -> SuiteResult:
         try:
-            self._warm_up()
-            self._repeat()
+            take_turns(self._trials, self.observer)
             self._measure_stock()
         except KeyboardInterrupt:
             self.interrupted = True
-        finally:
-            for trial in self._trials:
-                trial.kill()
         return SuiteResult(
             schema_version=SCHEMA_VERSION,
             created=self.created,
@@ -145,53 +126,15 @@ class _Measurement:
             epochs=self.plan.epochs,
             workers=self.plan.workers,
             timeout_s=self.plan.timeout_s,
+            repeats=self.plan.repeats,
         )
 
     def _refuse(self, entry: RunnerEntry, reason: str) -> None:
         self.observer.ended(entry.name, Outcome.UNSUPPORTED, reason)
+        plan = self.plan
         self.rows.append(
-            Run(
-                runner=entry.name,
-                outcome=Outcome.UNSUPPORTED,
-                reason=reason,
-                nodes=self.facts.nodes,
-                epochs=self.plan.epochs,
-                workers=self.plan.workers or 1,
-                native=False,
-                load_s=None,
-                start_s=None,
-                epoch_s=(),
-                us_per_node=None,
-                speedup_vs_sync=None,
-                validated=False,
-                peak_rss_bytes=None,
-            )
+            refused(entry, reason, nodes=self.facts.nodes, epochs=plan.epochs, workers=plan.workers)
         )
-
-    def _warm_up(self) -> None:
-        for trial in self._trials:
-            self.observer.stage(f"{trial.runner}: loading {trial.nodes:,} nodes, then a warm-up")
-            warm_up_s = trial.warm_up()
-            if trial.live:
-                trial.plan(self.plan.repeats or repeats_for(warm_up_s))
-            else:
-                self.observer.ended(trial.runner, trial.outcome, trial.reason)
-
-    def _repeat(self) -> None:
-        live = {str(at): trial for at, trial in enumerate(self._trials) if trial.live}
-        order = interleave({key: trial.repeats for key, trial in live.items()})
-        self.observer.planned(len(order))
-        for key in order:
-            trial = live[key]
-            if trial.live:
-                self.observer.stage(f"{trial.runner}: repeat {len(trial.epoch_s) + 1}")
-                trial.repeat()
-                if not trial.live:
-                    self.observer.ended(trial.runner, trial.outcome, trial.reason)
-            self.observer.advance(trial.runner)
-        self.observer.stage("stopping the runners")
-        for trial in live.values():
-            trial.stop()
 
     def _measure_stock(self) -> None:
         if any(entry.stock for entry in self.plan.entries):

@@ -7,21 +7,26 @@ knows a runner's interface. It does not measure: the worker does, so that all ar
 from __future__ import annotations
 
 import asyncio
+import pickle
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from os import cpu_count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import noob
 from noob.node import Node, Return
 from noob.runner import AsyncRunner
 
+from noob_perf.measure.cpus import usable_cpus
+from noob_workloads import Program
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from noob.edge import Edge
 
-    from noob_workloads import Program, Workload
+    from noob_workloads import Workload
 
     Result = dict[str, int] | None
 
@@ -211,6 +216,36 @@ class Compiled(_TubeHarness):
         return CompiledRunner(self.tube)
 
 
+class Multiprocess(_TubeHarness):
+    """MultiProcessRunner, which decides by what it measures where a node runs.
+
+    Epochs go through it as its users send them, several in flight.
+    """
+
+    placement: Literal["adaptive", "remote"] = "adaptive"
+
+    def __init__(self, workload: Workload, workers: int | None = None) -> None:
+        """Keep what is to be run; without a number of workers, take one a processor."""
+        super().__init__(workload)
+        self.workers = workers or usable_cpus()
+
+    def make_runner(self) -> Any:
+        """Create the runner of the loaded tube."""
+        from noob_runners import MultiProcessRunner  # noqa: PLC0415 - Stock does without it
+
+        return MultiProcessRunner(self.tube, max_workers=self.workers, placement=self.placement)
+
+    def run(self, epochs: int) -> Sequence[Result]:
+        """Run the next epochs; their results come in order."""
+        return list(self.runner.process_many([{}] * epochs))
+
+
+class MultiprocessRemote(Multiprocess):
+    """MultiProcessRunner that sends away every node that may leave, however little it does."""
+
+    placement = "remote"
+
+
 class Loop(Harness):
     """No runner at all: the workload's functions called in order, from a list."""
 
@@ -231,3 +266,19 @@ class Loop(Harness):
     def run(self, epochs: int) -> Sequence[Result]:
         """Run the next epochs."""
         return [self.program.run() for _ in range(epochs)]
+
+
+class Pickled(Loop):
+    """The plain loop with every value pickled in band on its way: what a pipe would cost."""
+
+    def load(self) -> None:
+        """Resolve functions and predecessors."""
+        super().load()
+        self.program = Program(
+            [partial(_pickled, function) for function in self.program.functions],
+            self.program.predecessors,
+        )
+
+
+def _pickled(function: Callable[..., Any], *values: Any) -> Any:
+    return pickle.loads(pickle.dumps(function(*values), pickle.HIGHEST_PROTOCOL))  # noqa: S301 - ours

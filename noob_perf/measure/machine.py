@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from noob_perf.measure.cpus import usable_cpus
 from noob_perf.results import Machine
 from noob_runners import components
 
@@ -23,7 +24,7 @@ def fingerprint() -> Machine:
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
         processor=_processor(),
-        cpus=_usable_cpus(),
+        cpus=usable_cpus(),
         memory_bytes=psutil.virtual_memory().total,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         native_build=components.build(),
@@ -39,12 +40,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a suite and the process of a cell say to each other: a few values over one pipe.
 
-The suite sends an `Assignment`, then requests (`Load`, `Start`, `Repeat`, `Stop`), one at a time;
-each is answered by one reply. A request that raises is answered by `Failed`.
+The suite sends an `Assignment`, then requests (`Load`, `Start`, `Repeat`, `Weigh`, `Stop`), one at
+a time; each is answered by one reply. A request that raises is answered by `Failed`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noob_perf.measure.memory import Memory
     from noob_workloads import Workload
 
 
@@ -68,6 +69,18 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """Measure the memory that is held now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The memory is measured."""
+
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop the runner and end the process."""
 
@@ -87,5 +100,5 @@ class Failed:
     """Its traceback."""
 
 
-Request = Load | Start | Repeat | Stop
-Reply = Loaded | Started | Repeated | Stopped | Failed
+Request = Load | Start | Repeat | Weigh | Stop
+Reply = Loaded | Started | Repeated | Weighed | Stopped | Failed

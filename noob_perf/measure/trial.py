@@ -6,12 +6,23 @@ Whatever happens in the cell ends as an outcome with a reason; none of it is rai
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
 from noob_perf.measure.cell import Cell, CellError, CellTimeoutError
-from noob_perf.measure.protocol import Load, Loaded, Repeat, Repeated, Start, Started
-from noob_perf.results import Outcome, Run
+from noob_perf.measure.protocol import (
+    Load,
+    Loaded,
+    Repeat,
+    Repeated,
+    Start,
+    Started,
+    Weigh,
+    Weighed,
+)
+from noob_perf.measure.schedule import repeats_for
+from noob_perf.results import MemorySample, Outcome, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +47,10 @@ class Trial:
         epochs: how many epochs a repeat has.
         workers: the processes or threads that it may use; None for its own choice.
         timeout_s: the seconds that all of it may take.
+        repeats: how many times it repeats; None for as many as suit the time of its warm-up.
+        cold: whether its warm-up is all that runs, and counts as its one repeat: for what takes
+            minutes.
+        weighed: whether its memory is measured after each repeat.
     """
 
     def __init__(
@@ -48,6 +63,9 @@ class Trial:
         epochs: int,
         workers: int | None,
         timeout_s: float,
+        repeats: int | None = None,
+        cold: bool = False,
+        weighed: bool = False,
     ) -> None:
         """Keep what is to be measured; nothing is started yet."""
         self.runner = entry.name
@@ -57,6 +75,10 @@ class Trial:
         self.live = True
         self.repeats = 0
         self.epoch_s: list[float] = []
+        self.memory: list[MemorySample] = []
+        self._asked_repeats = repeats
+        self._cold = cold
+        self._weighed = weighed
         self._cell = Cell(entry, workload, workers, timeout_s)
         self._expected = expected
         self._outcome = Outcome.SUCCESS
@@ -77,21 +99,20 @@ class Trial:
         """Why it did not go well; else empty."""
         return self._reason
 
-    def warm_up(self) -> float:
-        """Load, start, and run as many epochs as a repeat has; return the seconds they took."""
+    def warm_up(self) -> None:
+        """Load, start, run as many epochs as a repeat has, and fix the number of repeats."""
         with self._recorded():
             self._stage = "loading"
             self._loaded = self._cell.ask(Load(), Loaded)
             self._stage = "starting"
             self._started = self._cell.ask(Start(), Started)
             self._stage = "warming up"
-            return self._run()
-        return 0.0
-
-    def plan(self, repeats: int) -> None:
-        """Fix the number of repeats, and compute now what they must return."""
-        self.repeats = repeats
-        self._expected.foresee(self.epochs * (1 + repeats))
+            seconds = self._run()
+            if self._cold:
+                self.epoch_s.append(seconds / self.epochs)
+                return
+            self.repeats = self._asked_repeats or repeats_for(seconds)
+            self._expected.foresee(self.epochs * (1 + self.repeats))
 
     def repeat(self) -> None:
         """Run a repeat, and count its time if its results are the expected ones."""
@@ -145,6 +166,9 @@ class Trial:
             if got != wanted:
                 raise _WrongResultError(f"wrong result in epoch {epoch}: {got!r}, not {wanted!r}")
         self._peak = max(self._peak or 0, reply.peak_rss_bytes)
+        if self._weighed:
+            memory = self._cell.ask(Weigh(), Weighed).memory
+            self.memory.append(MemorySample(self._epochs_run, **asdict(memory)))
         return reply.seconds
 
     @contextmanager
@@ -160,3 +184,25 @@ class Trial:
                 self.epoch_s.clear()
             self._cell.kill()
             self.live = False
+
+
+def refused(
+    entry: RunnerEntry, reason: str, *, nodes: int, epochs: int, workers: int | None
+) -> Run:
+    """Make the run of a runner that is not even tried, with the reason."""
+    return Run(
+        runner=entry.name,
+        outcome=Outcome.UNSUPPORTED,
+        reason=reason,
+        nodes=nodes,
+        epochs=epochs,
+        workers=workers or 1,
+        native=False,
+        load_s=None,
+        start_s=None,
+        epoch_s=(),
+        us_per_node=None,
+        speedup_vs_sync=None,
+        validated=False,
+        peak_rss_bytes=None,
+    )

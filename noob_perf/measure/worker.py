@@ -21,7 +21,7 @@ from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from noob_perf.measure.memory import peak_rss_bytes
+from noob_perf.measure.memory import memory_now, peak_rss_bytes
 from noob_perf.measure.protocol import (
     Assignment,
     Failed,
@@ -35,6 +35,8 @@ from noob_perf.measure.protocol import (
     Started,
     Stop,
     Stopped,
+    Weigh,
+    Weighed,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +100,9 @@ def _answer(harness: Harness, request: Request) -> Reply:
         case Repeat(epochs):
             seconds, results = _timed(lambda: harness.run(epochs))
             return Repeated(seconds, tuple(results), peak_rss_bytes())
+        case Weigh():
+            gc.collect()
+            return Weighed(memory_now())
         case Stop():
             harness.stop()
             return Stopped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,38 +16,48 @@ if TYPE_CHECKING:
     from noob_perf.results import SuiteResult
 
 
-def make_page(result: SuiteResult) -> str:
-    """Lay out a suite's results as one self-contained HTML document, every value escaped."""
-    environment = Environment(
+def environment() -> Environment:
+    """Return what renders the templates: values escaped, units at hand."""
+    made = Environment(
         loader=PackageLoader("noob_perf.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "seconds": units.seconds,
         "memory": units.memory,
         "number": units.number,
         "times": units.times,
         "percent": units.percent,
+        "median": median,
     }
-    environment.globals |= {
+    made.globals |= {
         "seconds_between": units.seconds_between,
         "times_between": units.times_between,
     }
+    return made
+
+
+def make_page(result: SuiteResult) -> str:
+    """Lay out a suite's results as one self-contained HTML document, every value escaped."""
     rows = make_rows(result)
-    return environment.get_template("suite.html.j2").render(
-        result=result,
-        workload=result.workload,
-        machine=result.machine,
-        rows=rows,
-        missing=[row for row in rows if not row.measured],
-        warnings=warnings(result),
-        headlines=_headlines(rows),
-        strips=strip_chart(rows),
-        growth=growth_chart(result.stock_load),
-        stock_load=describe_stock_load(result.stock_load) if result.stock_load else "",
+    return (
+        environment()
+        .get_template("suite.html.j2")
+        .render(
+            result=result,
+            workload=result.workload,
+            machine=result.machine,
+            rows=rows,
+            missing=[row for row in rows if not row.measured],
+            warnings=warnings(result),
+            headlines=_headlines(rows),
+            strips=strip_chart(rows),
+            growth=growth_chart(result.stock_load),
+            stock_load=describe_stock_load(result.stock_load) if result.stock_load else "",
+        )
     )
 
 

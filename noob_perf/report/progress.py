@@ -62,8 +62,8 @@ class ProgressReport:
 
     def planned(self, steps: int) -> None:
         """Show how many repeats are to come."""
-        self._steps = steps
-        self._bar.update(self._task, total=steps)
+        self._steps, self._done = steps, 0
+        self._bar.update(self._task, total=steps, completed=0)
 
     def advance(self, text: str) -> None:
         """Show that a repeat is done."""

@@ -1,4 +1,4 @@
-"""The results of a suite: an immutable model with a versioned schema, and its file format."""
+"""The results of experiments: immutable models with a versioned schema, and their file format."""
 
 from __future__ import annotations
 
@@ -13,11 +13,25 @@ from noob_perf.results.model import (
     SuiteResult,
     WorkloadFacts,
 )
+from noob_perf.results.parallel import (
+    Answer,
+    CellResult,
+    Figure,
+    MemorySample,
+    ParallelResult,
+    Quantity,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Answer",
+    "CellResult",
+    "Figure",
     "Machine",
+    "MemorySample",
     "Outcome",
+    "ParallelResult",
+    "Quantity",
     "Run",
     "StockLoad",
     "StockPoint",

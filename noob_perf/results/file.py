@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -15,14 +14,22 @@ from noob_perf.results.model import SCHEMA_VERSION, SuiteResult
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from noob_perf.results.parallel import ParallelResult
 
-def to_json(result: SuiteResult) -> str:
+_Result = TypeVar("_Result")
+
+
+def to_json(result: SuiteResult | ParallelResult) -> str:
     """Write the results as JSON text; `from_json` gives back an equal value."""
     return json.dumps(asdict(result), indent=2, allow_nan=False) + "\n"
 
 
-def from_json(text: str | bytes) -> SuiteResult:
+def from_json(text: str | bytes, kind: type[_Result]) -> _Result:
     """Read results back.
+
+    Args:
+        text: what `to_json` has written.
+        kind: the type of the results, `SuiteResult` or `ParallelResult`.
 
     Raises:
         UnknownSchemaError: they are of a schema version other than this reader's.
@@ -40,7 +47,7 @@ def from_json(text: str | bytes) -> SuiteResult:
             f"schema version {raw['schema_version']!r} is unknown; known version: {SCHEMA_VERSION}"
         )
     try:
-        return _adapter().validate_json(text)
+        return _adapter(kind).validate_json(text)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
@@ -51,16 +58,15 @@ def from_json(text: str | bytes) -> SuiteResult:
 
 
 def read(path: Path) -> SuiteResult:
-    """Read a results file.
+    """Read a suite's results file.
 
     Raises:
         OSError: the file cannot be read.
         ResultsError: as `from_json` does.
     """
-    return from_json(path.read_bytes())
+    return from_json(path.read_bytes(), SuiteResult)
 
 
-@cache
-def _adapter() -> TypeAdapter[SuiteResult]:
+def _adapter(kind: type[_Result]) -> TypeAdapter[_Result]:
     strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return TypeAdapter(with_config(strict)(SuiteResult))
+    return TypeAdapter(with_config(strict)(kind))

@@ -1,7 +1,7 @@
-"""Distribution-free intervals for few repeats: of a median, and of the ratio of two samples.
+"""Distribution-free intervals for few repeats: of a median, and of two samples compared.
 
 Timings are skewed and few, so nothing here assumes a normal distribution, and nothing resamples:
-both intervals are exact for any continuous distribution. With very few repeats the asked confidence
+all intervals are exact for any continuous distribution. With very few repeats the asked confidence
 cannot be reached at all; the widest interval is then given together with the confidence that it
 does have, so that three repeats never look like thirty.
 """
@@ -91,8 +91,29 @@ def ratio_interval(
     above, below = _checked(numerators, confidence), _checked(denominators, confidence)
     if above[0] <= 0 or below[0] <= 0:
         raise ValueError(f"a ratio needs positive samples, got {min(above[0], below[0])}")
-    ratios = np.sort(np.divide.outer(above, below), axis=None)
-    m, n = len(above), len(below)
+    return _pairwise(np.divide.outer(above, below), confidence)
+
+
+def difference_interval(
+    minuends: Sequence[float], subtrahends: Sequence[float], confidence: float = 0.95
+) -> Estimate:
+    """Estimate by how much one sample exceeds another: as `ratio_interval`, of the differences.
+
+    Args:
+        minuends: at least one value.
+        subtrahends: at least one value.
+        confidence: the least probability wanted.
+
+    Raises:
+        ValueError: a sample is empty.
+    """
+    above, below = _checked(minuends, confidence), _checked(subtrahends, confidence)
+    return _pairwise(np.subtract.outer(above, below), confidence)
+
+
+def _pairwise(compared: NDArray[np.float64], confidence: float) -> Estimate:
+    """The median of all pairs of two samples, float64[m, n], with its interval."""
+    (m, n), ordered = compared.shape, np.sort(compared, axis=None)
     if m * n > _EXACT_PAIRS:
         deviation = (m * n * (m + n + 1) / 12) ** 0.5
         trim = int(m * n / 2 + NormalDist().inv_cdf((1 - confidence) / 2) * deviation)
@@ -101,9 +122,9 @@ def ratio_interval(
         counts = _mann_whitney_counts(m, n)[: (m * n + 1) // 2]
         trim, reached = _trim(counts, comb(m + n, m), confidence)
     return Estimate(
-        float(np.median(ratios)),
-        float(ratios[trim]),
-        float(ratios[len(ratios) - 1 - trim]),
+        float(np.median(ordered)),
+        float(ordered[trim]),
+        float(ordered[len(ordered) - 1 - trim]),
         reached,
     )
 

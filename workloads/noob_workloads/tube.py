@@ -30,7 +30,8 @@ class Program:
     """An epoch as a plain loop: the limit that no runner in Python can go below.
 
     Attributes:
-        functions: One call each, in dependency order: the source, the nodes, the folds.
+        functions: One call each, in dependency order: the source, the nodes, the folds. All but
+            the source are `functools.partial`s of a function that can be imported.
         predecessors: For each call the calls whose values it takes, by position.
     """
 

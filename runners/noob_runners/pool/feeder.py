@@ -79,14 +79,17 @@ class Feeder:
             while member.pinned and member.batches < MOST_BATCHES:
                 self._send(member, take_batch(member.pinned, len(member.pinned), self._costs))
         queue = self._queue
+        under_way = sum(len(member.calls) for member in free)
         while queue and free:
             member = min(free, key=_load)
             if member.batches >= MOST_BATCHES:
                 break
             if member.batches and is_little(queue, self._costs):
                 break  # all are at work, and more may come that can go with it
-            share = -(-len(queue) // len(free))
-            self._send(member, take_batch(queue, share, self._costs))
+            fair = -(-(len(queue) + under_way) // len(free))
+            batch = take_batch(queue, max(1, fair - len(member.calls)), self._costs)
+            under_way += len(batch)
+            self._send(member, batch)
         now = monotonic_ns()
         looks = [look for member in free if (look := member.hurry(now))]
         looks += self._share(free, now)

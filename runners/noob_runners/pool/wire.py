@@ -179,6 +179,9 @@ class Outbox:
 
     def put(self, *pieces: bytes, file: Source | None = None) -> None:
         """Append bytes; a file goes with the first of them."""
+        if sum(map(len, pieces)) <= _ROOM:
+            # In one piece: a header alone would wake the reader for nothing.
+            pieces = (b"".join(pieces),)
         for piece in pieces:
             if piece:
                 self._waiting.append((memoryview(piece), file))

@@ -48,11 +48,7 @@ class Upcoming:
         return self._read.popleft() if self.peek(1) is not None else None
 
     def peek(self, after: int) -> Mapping[str, Any] | None:
-        """Those of an epoch to come, the next one being 1; None if so many are not to come.
-
-        Raises:
-            Exception: what reading them has raised, once the next epoch's are those that failed.
-        """
+        """Those of an epoch to come, the next one being 1; None if so many are not to come."""
         while len(self._read) < after and self._failure is None:
             try:
                 self._read.append(next(self.inputs))
@@ -60,9 +56,15 @@ class Upcoming:
                 return None
             except Exception as error:  # noqa: BLE001 (raised when it is that epoch's turn)
                 self._failure = error
-        if len(self._read) >= after:
-            return self._read[after - 1]
-        if self._read or self._failure is None:
-            return None
-        failure, self._failure, self.inputs = self._failure, None, iter(())
-        raise failure
+        return self._read[after - 1] if len(self._read) >= after else None
+
+    def due(self) -> Mapping[str, Any] | None:
+        """The next epoch's, whose turn it is; None if none is to come.
+
+        Raises:
+            Exception: what reading them has raised.
+        """
+        given = self.peek(1)
+        if given is None and self._failure is not None:
+            raise self._failure
+        return given

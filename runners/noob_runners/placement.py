@@ -244,7 +244,8 @@ class Placement:
             if group.mean_ns is None:
                 group.mean_ns = float(took)
             else:
-                group.mean_ns += _WEIGHT * (took - group.mean_ns)
+                # An accident of the machine is not to make the mean jump.
+                group.mean_ns += (min(took, 8 * group.mean_ns) - group.mean_ns) / 16
             group.way_ns += _WEIGHT * (way_ns - group.way_ns)
             if self._modes[number] == "adaptive":
                 self._reconsider(number, took, group)

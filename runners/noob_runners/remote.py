@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import repeat
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
+from noob.node import Map
 from noob.node.base import WrapFuncNode
 
 from noob_runners.coordinator import Coordinator
@@ -74,6 +76,7 @@ class RemoteCoordinator(Coordinator):
         """The steps of the calls that the executor has, by ticket."""
         self._names = list(self._plan.steps)
         self._pinned = {id(node) for node in placement.pinned()}
+        self._has_maps = any(isinstance(node, Map) for node in self.tube.nodes.values())
 
     # ------------------------------------------------------------------ from start to end
 
@@ -176,7 +179,7 @@ class RemoteCoordinator(Coordinator):
         tube's sources have emitted for it.
         """
         upcoming = Upcoming(iter(inputs))
-        while (given := upcoming.peek(1)) is not None:
+        while (given := upcoming.due()) is not None:
             with self._expecting(upcoming):
                 result = self.process(**given)
             yield result
@@ -308,6 +311,9 @@ class RemoteCoordinator(Coordinator):
             or last.run is None
             or last.error is not None
             or last.core is not self._scheduler.core
+            # A scheduler takes all below the lowest epoch that has ended for ended, and would then
+            # open no sub-epoch of it. So the first must not be overtaken.
+            or (self._has_maps and not last.core.epoch_log)
         ):
             return False
         epoch = last.epoch + 1
@@ -356,10 +362,11 @@ class RemoteCoordinator(Coordinator):
             return False
         try:
             value = self._trips.take(node_id, at)
-            if flight.run is None:
-                self._handle_events(step.node, value, at)
-            else:
+            if flight.run is not None:
                 self._note(step, value, at)
+            else:  # callbacks are to see what it is
+                packed = self._packed is not None and isinstance(value, self._packed)
+                self._handle_events(step.node, value.open() if packed else value, at)
         except Exception as error:
             error.add_note(f"in node {node_id!r}, epoch {at}")
             raise
@@ -412,12 +419,13 @@ class RemoteCoordinator(Coordinator):
                 continue
             self._placement.seen_there(steps, result.clock, result.overhead)
             self._ledger.result(result, [self._names[step] for step in steps])
-            if isinstance(result.error, UnpicklableError):
+            error = result.error
+            if isinstance(error, UnpicklableError):
                 culprit = steps[min(len(result.values), len(steps) - 1)]
                 if self._placement.cannot_travel(culprit):
                     result = result._replace(error=None)  # noqa: PLW2901 (it is called here then)
                 elif told := self._placement.sources(culprit):
-                    result.error.add_note(told)
+                    error.add_note(told)
             self._deliver(result, steps)
 
     def _deliver(self, result: Result, steps: tuple[int, ...]) -> None:
@@ -440,7 +448,16 @@ class RemoteCoordinator(Coordinator):
 
     def _watch(self) -> tuple[Callable[[int, int], object], int, bool, int] | None:
         least = LEAST_NS if self._placement.learns else _NEVER_NS
-        return (self._slow, least, self._make_timeline is not None, monotonic_ns())
+        # The garbage collector does not look into the run of an epoch, which has the driver, which
+        # has this: it must not keep the runner, or one that is dropped would keep its workers.
+        told = WeakMethod(self._slow)
+
+        def slow(number: int, ns: int) -> None:
+            tell = told()
+            if tell is not None:
+                tell(number, ns)
+
+        return (slow, least, self._make_timeline is not None, monotonic_ns())
 
     def _current_driver(self) -> Any:
         before = self._driver

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from noob import Epoch, MetaEvent
+    from noob.node import Node
     from noob.store import EventStore
     from noob.types import ReturnNodeType
 
@@ -198,7 +199,7 @@ class Coordinator(SynchronousRunner):
             return self._run_node(flight, node_id, at)
 
         def emit(node_id: str, value: Any) -> None:
-            self._handle_events(self.tube.nodes[node_id], value, flight.epoch)
+            self._hand_over(self.tube.nodes[node_id], value, flight.epoch)
 
         return flight.run is None or flight.run.advance(special, emit, self._announce)
 
@@ -251,7 +252,7 @@ class Coordinator(SynchronousRunner):
         """Take note of what a plain node returned."""
         values = self._values.values(epoch)
         if len(step.signals) != 1 or is_special(value) or values.has(step.first):
-            self._handle_events(step.node, value, epoch)
+            self._hand_over(step.node, value, epoch)
             return
         values.put(step.first, value)
         self._scheduler.core.update(
@@ -265,6 +266,11 @@ class Coordinator(SynchronousRunner):
                 )
             ]
         )
+
+    def _hand_over(self, node: Node, value: Any, epoch: Epoch) -> None:
+        """Let NOOB take note of what a node returned."""
+        packed = self._packed is not None and isinstance(value, self._packed)
+        self._handle_events(node, value.open() if packed else value, epoch)
 
     def _read_inputs(self, inputs: dict[str, Any]) -> tuple[dict[int, Any], bool]:
         """The inputs that plain nodes depend on, by slot, and whether all can be passed as such.

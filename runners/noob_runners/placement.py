@@ -42,6 +42,8 @@ _LONG_NS = 20_000_000
 """One call as long as this is no accident of the machine."""
 _WEIGHT = 0.25
 """The weight of the newest of all times so far in their mean."""
+_MANY, _SAMPLE = 64, 8
+"""After so many remote calls, one of so many is looked at, if all places are given."""
 LOCAL, REMOTE, CHEAP = range(3)
 """Here; elsewhere; elsewhere, and rather together with others."""
 
@@ -102,7 +104,10 @@ class Placement:
                 mode = "remote" if leaves else "local"
             self._modes.append(mode)
             self._group.append(self._group_of(step, number) if not why_not else None)
+        self.learns = "adaptive" in self._modes
+        """Whether some step's place depends on how long its calls take."""
         self._times: dict[int, float] = {}
+        self._seen = 0
         self._places = [LOCAL] * len(self._steps)
         self._driver: EpochDriver | None = None
         self.is_open = False
@@ -112,11 +117,6 @@ class Placement:
     def wants(self) -> bool:
         """Whether some step is to run elsewhere in any case."""
         return "remote" in self._modes
-
-    @property
-    def learns(self) -> bool:
-        """Whether some step's place depends on how long its calls take."""
-        return "adaptive" in self._modes
 
     def is_remote(self, number: int) -> bool:
         """Whether a step runs elsewhere."""
@@ -236,6 +236,9 @@ class Placement:
                 one that did not.
             way_ns: what its way cost the coordinator.
         """
+        self._seen += 1
+        if not self.learns and self._seen > _MANY and self._seen % _SAMPLE:
+            return  # where nothing depends on each of them, some will do
         for at in range(0, len(clock), 2):
             number, took = steps[at >> 1], clock[at + 1]
             group = self._group[number]

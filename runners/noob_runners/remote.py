@@ -18,8 +18,8 @@ from noob.node import Map
 from noob.node.base import WrapFuncNode
 
 from noob_runners.coordinator import Coordinator
-from noob_runners.errors import UnpicklableError
-from noob_runners.executor import NOT_RUN, Result
+from noob_runners.exchange import Exchange
+from noob_runners.executor import Result
 from noob_runners.flight import Flight, Upcoming
 from noob_runners.placement import LEAST_NS, Placement
 from noob_runners.stats import Ledger
@@ -61,20 +61,16 @@ class RemoteCoordinator(Coordinator):
             max_epochs_in_flight: how many epochs may be under way at the same time.
             timeline: makes the one that is written from `init` to `deinit`, if one is wanted.
         """
-        self._executor = executor
         self._placement = placement
         self._trips = Trips(self._plan, self._values, placement)
         self._ledger = Ledger()
+        self._names = list(self._plan.steps)
+        self._exchange = Exchange(executor, placement, self._trips, self._names, self._ledger)
         self._most_flights = max_epochs_in_flight
         self._make_timeline = timeline
-        self._timeline: Timeline | None = None
         self._flights: deque[Flight] = deque()
         """The epochs under way, the one whose turn it is first."""
         self._upcoming = Upcoming(iter(()))
-        self._started = False
-        self._steps_of: dict[int, tuple[int, ...]] = {}
-        """The steps of the calls that the executor has, by ticket."""
-        self._names = list(self._plan.steps)
         self._pinned = {id(node) for node in placement.pinned()}
         self._has_maps = any(isinstance(node, Map) for node in self.tube.nodes.values())
 
@@ -85,13 +81,13 @@ class RemoteCoordinator(Coordinator):
         if self.running:
             return
         if self._make_timeline is not None:
-            self._timeline = self._make_timeline()
+            self._exchange.timeline = self._make_timeline()
         try:
             if self._placement.wants:
-                self._start()
+                self._exchange.start()
             super().init()
         except BaseException:
-            self._halt()
+            self._exchange.stop()
             raise
 
     def deinit(self) -> None:
@@ -100,7 +96,7 @@ class RemoteCoordinator(Coordinator):
             self._drop(self._flights if not self._running_epoch else list(self._flights)[1:])
             super().deinit()
         finally:
-            self._halt()
+            self._exchange.stop()
 
     def inject_context(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """As NOOB's; but a node that lives elsewhere is neither initialised nor stopped here."""
@@ -134,21 +130,6 @@ class RemoteCoordinator(Coordinator):
         self._pinned.discard(id(node))
         self._placement.stay(number)
         return True
-
-    def _start(self) -> None:
-        refused = self._executor.start(self._placement.recipes())
-        self._started = True
-        self._placement.open(refused)
-
-    def _halt(self) -> None:
-        """Stop the executor; calls that are still wanted are made here."""
-        self._placement.close()
-        self._executor.stop()
-        self._started = False
-        self._steps_of.clear()
-        if self._timeline is not None:
-            self._timeline.close()
-            self._timeline = None
 
     # ------------------------------------------------------------------ what users ask for
 
@@ -252,16 +233,16 @@ class RemoteCoordinator(Coordinator):
 
     def _forget_calls(self) -> None:
         """Forget the calls under way, if there is no epoch that they can be of."""
-        if not self._flights and self._steps_of:
-            self._executor.forget()
-            self._steps_of.clear()
+        if not self._flights:
+            self._exchange.forget()
 
     def _end_of(self, flight: Flight) -> None:
         self._ledger.epoch()
-        if self._timeline is not None:
+        timeline = self._exchange.timeline
+        if timeline is not None:
             for number, begin, took in flight.run.slices() if flight.run is not None else ():
-                self._timeline.call(-1, self._names[number], flight.epoch, begin, took)
-            self._timeline.epoch(flight.epoch)
+                timeline.call(-1, self._names[number], flight.epoch, begin, took)
+            timeline.epoch(flight.epoch)
 
     def _drive(self, flight: Flight) -> None:
         if flight.error is not None:
@@ -283,11 +264,11 @@ class RemoteCoordinator(Coordinator):
             self._look_ahead()
         if self._send():
             return
-        if not self._steps_of:
-            if self._started:
+        if not self._exchange.is_waiting:
+            if self._exchange.is_started:
                 raise RuntimeError(f"epoch {flight.epoch} waits for a call that nobody makes")
             return  # stopped meanwhile: what is left is called here
-        self._receive(_PATIENCE_S)
+        self._exchange.receive(_PATIENCE_S, self._flights)
 
     def _look_ahead(self) -> None:
         """Go on with epochs whose turn it is not yet, and begin others."""
@@ -311,8 +292,8 @@ class RemoteCoordinator(Coordinator):
             or last.run is None
             or last.error is not None
             or last.core is not self._scheduler.core
-            # A scheduler takes all below the lowest epoch that has ended for ended, and would then
-            # open no sub-epoch of it. So the first must not be overtaken.
+            # As in noob_core, all below the lowest epoch that has ended counts as ended, so no
+            # sub-epoch of it is opened any more: the first epoch must not be overtaken.
             or (self._has_maps and not last.core.epoch_log)
         ):
             return False
@@ -364,9 +345,8 @@ class RemoteCoordinator(Coordinator):
             value = self._trips.take(node_id, at)
             if flight.run is not None:
                 self._note(step, value, at)
-            else:  # callbacks are to see what it is
-                packed = self._packed is not None and isinstance(value, self._packed)
-                self._handle_events(step.node, value.open() if packed else value, at)
+            else:
+                self._hand_over(step.node, value, at)
         except Exception as error:
             error.add_note(f"in node {node_id!r}, epoch {at}")
             raise
@@ -390,59 +370,21 @@ class RemoteCoordinator(Coordinator):
         for flight in self._flights:
             if flight.run is not None:
                 calls += flight.run.calls(*bundling)
-        kept = self._keep(calls) if self.tube.state.assets else ()
-        if kept:
-            calls = [call for call in calls if call[0] not in kept]
-        if calls:
-            self._steps_of.update((call[0], call[1]) for call in calls)
-            self._executor.submit(calls)
+        kept: set[int] = set()
+        if self.tube.state.assets:
+            kinds = {type(asset.obj) for asset in self.tube.state.assets.values()}
+            kept = self._exchange.keep(calls, kinds, self._plan.near_assets)
+            for ticket in kept:
+                self._take_back(ticket)
+        self._exchange.send([call for call in calls if call[0] not in kept] if kept else calls)
         return bool(kept)
 
-    def _keep(self, calls: Iterable[Any]) -> set[int]:
-        """Let calls that take an asset's object be made here, where the asset is."""
-        kinds = {type(asset.obj) for asset in self.tube.state.assets.values()}
-        kept = set()
-        for ticket, steps, values, _ in calls:
-            near = any(self._names[step] in self._plan.near_assets for step in steps)
-            if near and any(type(value) in kinds for value in values.values()):
-                for step in steps:
-                    self._placement.stay(step)
-                self._deliver(Result(ticket, [], [], -1, 0, 0), steps)
-                kept.add(ticket)
-        return kept
-
-    def _receive(self, timeout_s: float) -> None:
-        """Take what has come back."""
-        for result in self._executor.wait(timeout_s):
-            steps = self._steps_of.pop(result.ticket, None)
-            if steps is None:
-                continue
-            self._placement.seen_there(steps, result.clock, result.overhead)
-            self._ledger.result(result, [self._names[step] for step in steps])
-            error = result.error
-            if isinstance(error, UnpicklableError):
-                culprit = steps[min(len(result.values), len(steps) - 1)]
-                if self._placement.cannot_travel(culprit):
-                    result = result._replace(error=None)  # noqa: PLW2901 (it is called here then)
-                elif told := self._placement.sources(culprit):
-                    error.add_note(told)
-            self._deliver(result, steps)
-
-    def _deliver(self, result: Result, steps: tuple[int, ...]) -> None:
-        if result.ticket < 0:
-            epoch = self._trips.epoch_of(result.ticket)
-            self._trips.deliver(result)
-        else:
-            root = result.ticket >> 32
-            flight = next((it for it in self._flights if it.epoch.root == root), None)
-            epoch = None if flight is None else flight.epoch
-            if flight is not None and flight.run is not None:
-                flight.run.deliver(result.ticket, list(result.values), result.error)
-        if self._timeline is not None and epoch is not None:
-            for at, value in enumerate(result.values):
-                if value is not NOT_RUN:
-                    begin, took = result.clock[2 * at : 2 * at + 2]
-                    self._timeline.call(result.place, self._names[steps[at]], epoch, begin, took)
+    def _take_back(self, ticket: int) -> None:
+        """Let the steps of a call that was not sent be called here."""
+        self._trips.deliver(Result(ticket, [], [], -1, 0, 0))
+        for flight in self._flights:
+            if flight.run is not None and flight.epoch.root == ticket >> 32:
+                flight.run.deliver(ticket, [], None)
 
     # ------------------------------------------------------------------ calls here
 
@@ -473,19 +415,17 @@ class RemoteCoordinator(Coordinator):
         self._count_local()
         if not self._placement.is_worth_sending(number, ns):
             return
-        if not self._started:
-            self._start()
-        if not self._executor.capacity:
-            self._receive(0)  # lets it go on with its start
-        if self._executor.capacity:
+        if not self._exchange.is_started:
+            self._exchange.start()
+        if self._exchange.is_ready(self._flights):
             self._placement.send(number)
 
     def _count_call(self, node_id: str, at: Epoch, begin: int) -> None:
         """Count a call that was made here one by one."""
         took = monotonic_ns() - begin
         self._ledger.local(node_id, 1, took)
-        if self._timeline is not None:
-            self._timeline.call(-1, node_id, at, begin, took)
+        if self._exchange.timeline is not None:
+            self._exchange.timeline.call(-1, node_id, at, begin, took)
         number = self._placement.number(node_id)
         if number is not None:
             self._placement.seen_here([(number, 1, took)])

@@ -131,7 +131,9 @@ class ScrambledRunner(RemoteCoordinator):
 
     def _wait(self, flight: Flight) -> None:
         super()._wait(flight)
-        steps = list(self._plan.steps.values()) if self.restless and self._started else []
+        steps = (
+            list(self._plan.steps.values()) if self.restless and self._exchange.is_started else []
+        )
         for number, step in enumerate(steps):
             if step.plain and not step.ordered and self._random.random() < _RESTLESSNESS:
                 self._placement.place([number], self._random.choice([LOCAL, REMOTE, CHEAP]))

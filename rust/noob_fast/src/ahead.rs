@@ -3,6 +3,7 @@
 
 use crate::block::ValueBlock;
 use crate::driver::{EpochDriver, Kind, NO_STEP, Step};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -344,6 +345,17 @@ impl Ahead {
         }
         self.outcomes.insert(number, Ok(value));
         Ok(())
+    }
+
+    /// Show Python's garbage collector what values are here.
+    pub fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.early
+            .values()
+            .try_for_each(|value| visit.call(value))?;
+        self.outcomes
+            .values()
+            .flatten()
+            .try_for_each(|value| visit.call(value))
     }
 
     /// How many calls are under way.

@@ -10,6 +10,7 @@ use crate::epoch::Epoch;
 use crate::items::{ASSETS, INPUT, Item};
 use crate::scheduler::Event;
 use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -164,6 +165,23 @@ impl EpochRun {
         }
     }
 
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands the visitor over by value"
+    )]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.driver)?;
+        visit.call(&self.block)?;
+        visit.call(&self.handle)?;
+        self.ahead
+            .as_ref()
+            .map_or(Ok(()), |ahead| ahead.visit(&visit))
+    }
+
+    fn __clear__(&mut self) {
+        self.ahead = None;
+    }
+
     /// How many calls are under way.
     #[getter]
     fn under_way(&self) -> usize {
@@ -285,17 +303,16 @@ impl EpochRun {
                             slf.borrow_mut().ahead.as_mut().and_then(|ahead| {
                                 ahead.take(driver, &loop_.block.borrow(), number)
                             });
-                        match arrived {
+                        if let Some(outcome) = arrived {
                             // It has come to be local since it was sent.
-                            Some(outcome) => outcome
+                            outcome
                                 .map_err(|error| noted(py, error, scheduler, *node, loop_.epoch))?
-                                .into_bound(py),
-                            None => {
-                                if driver.watch.is_some() {
-                                    begin = Some(last.unwrap_or_else(now));
-                                }
-                                loop_.call(step, *node)?
+                                .into_bound(py)
+                        } else {
+                            if driver.watch.is_some() {
+                                begin = Some(last.unwrap_or_else(now));
                             }
+                            loop_.call(step, *node)?
                         }
                     };
                     let plain = loop_.commit(&root, step, *node, value)?;

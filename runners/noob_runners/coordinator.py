@@ -22,8 +22,8 @@ from noob_runners.components import EpochDriver, EpochRun
 from noob_runners.errors import StalledEpochError
 from noob_runners.executor import NOT_RUN
 from noob_runners.flight import Flight
-from noob_runners.plan import Plan, arguments
-from noob_runners.recipe import is_special
+from noob_runners.plan import Plan
+from noob_runners.recipe import arguments, is_special
 from noob_runners.scheduler import IndexedScheduler
 from noob_runners.store import PlanStore
 

@@ -115,7 +115,7 @@ class Exchange:
             seen(steps, clock, way_ns)
             count(result, [names[step] for step in steps])
             if error is not None:
-                error = self._seen_error(error, steps[min(len(values), len(steps) - 1)])
+                error = self._seen_error(result, steps[min(len(values), len(steps) - 1)])
             if ticket < 0:
                 epoch = self._trips.epoch_of(ticket)
                 self._trips.deliver(
@@ -149,12 +149,13 @@ class Exchange:
                 kept.add(ticket)
         return kept
 
-    def _seen_error(self, error: BaseException, culprit: int) -> BaseException | None:
+    def _seen_error(self, result: Result, culprit: int) -> BaseException | None:
         """What is raised where a call has failed; None if it is made here instead."""
+        error = result.error
         if isinstance(error, UnpicklableError):
             if self._placement.cannot_travel(culprit):
                 return None
-            if told := self._placement.sources(culprit):
+            if result.place < 0 and (told := self._placement.sources(culprit)):  # it never left
                 error.add_note(told)
         return error
 

@@ -51,7 +51,7 @@ class Upcoming:
         """Those of an epoch to come, the next one being 1; None if so many are not to come."""
         while len(self._read) < after and self._failure is None:
             try:
-                self._read.append(next(self.inputs))
+                self._read.append(dict(next(self.inputs)))  # whoever made it may use it again
             except StopIteration:
                 return None
             except Exception as error:  # noqa: BLE001 (raised when it is that epoch's turn)

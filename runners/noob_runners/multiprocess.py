@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from noob_runners.placement import Mode, Placement, Stateful
 from noob_runners.pool import Parcel, WorkerPool
@@ -69,8 +70,11 @@ class MultiProcessRunner(RemoteCoordinator):
         super().__post_init__()
         for name in ("max_workers", "max_epochs_in_flight"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        limit: Any = self.call_timeout
+        if limit is not None and not (isinstance(limit, int | float) and 0 < limit < inf):
+            raise ValueError(f"call_timeout must be seconds, more than 0 and finite, not {limit!r}")
         if self.max_workers is None:
             self.max_workers = _usable_cpus()
         self._pool = WorkerPool(

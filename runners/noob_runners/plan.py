@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from noob.event import MetaSignal
 from noob.node import Node, Return
 from noob.node.base import _INJECTION_MAP, WrapClassNode, WrapFuncNode
 from noob.utils import iscoroutinefunction_partial
@@ -19,13 +18,10 @@ from noob.utils import iscoroutinefunction_partial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noob import Epoch, Tube
+    from noob import Tube
     from noob.edge import Edge
 
-__all__ = ["ABSENT", "Plan", "Step", "arguments"]
-
-ABSENT: Any = object()
-"""What a slot without a value is read as."""
+__all__ = ["Plan", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +49,6 @@ class Step:
     """Whether `call` is the node, whose `process` has to be looked up at each call because `init`
     replaces it; else `call` is what to call."""
     call: Any
-
-
-def arguments(
-    step: Step, get: Callable[[int, Any], Any], epoch: Epoch
-) -> tuple[list[Any], dict[str, Any]]:
-    """What a plain step is called with; what was not emitted, or is ``NoEvent``, is left out.
-
-    Args:
-        step: to be called.
-        get: reads a slot, and says what to answer for one without a value.
-        epoch: in which it runs.
-    """
-    args = []
-    for slot in step.positional:
-        value = get(slot, ABSENT)
-        if value is not ABSENT and value is not MetaSignal.NoEvent:
-            args.append(value)
-    kwargs: dict[str, Any] = {} if step.epoch_slot is None else {step.epoch_slot: epoch}
-    for name, slot in step.keyword:
-        value = get(slot, ABSENT)
-        if value is not ABSENT and value is not MetaSignal.NoEvent:
-            kwargs[name] = value
-    return args, kwargs
 
 
 class Plan:

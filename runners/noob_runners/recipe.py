@@ -10,11 +10,17 @@ from noob.event import MetaSignal, is_event
 from noob.node.base import WrapClassNode, WrapFuncNode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from noob import Epoch
 
-__all__ = ["Recipe", "Remade", "arguments", "emitted", "is_special"]
+    from noob_runners.plan import Step
+
+__all__ = ["ABSENT", "Recipe", "Remade", "arguments", "emitted", "is_same", "is_special"]
+
+
+ABSENT: Any = object()
+"""What a slot without a value is read as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +80,38 @@ class Remade:
 
 
 def arguments(
-    recipe: Recipe, values: Mapping[int, Any], epoch: Epoch
+    step: Step | Recipe, get: Callable[[int, Any], Any], epoch: Epoch
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The positional and keyword arguments of a call; what is not among the values is left out."""
-    args = [values[slot] for slot in recipe.positional if slot in values]
-    kwargs: dict[str, Any] = {} if recipe.epoch_slot is None else {recipe.epoch_slot: epoch}
-    for name, slot in recipe.keyword:
-        if slot in values:
-            kwargs[name] = values[slot]
+    """What a plain step is called with; what was not emitted, or is ``NoEvent``, is left out.
+
+    Args:
+        step: to be called.
+        get: reads a slot, and is told what to answer for one without a value.
+        epoch: in which it runs.
+    """
+    args = []
+    for slot in step.positional:
+        value = get(slot, ABSENT)
+        if value is not ABSENT and value is not MetaSignal.NoEvent:
+            args.append(value)
+    kwargs: dict[str, Any] = {} if step.epoch_slot is None else {step.epoch_slot: epoch}
+    for name, slot in step.keyword:
+        value = get(slot, ABSENT)
+        if value is not ABSENT and value is not MetaSignal.NoEvent:
+            kwargs[name] = value
     return args, kwargs
+
+
+def is_same(now: Any, then: Any, packed: type[Any] | None) -> bool:
+    """Whether a slot holds what it held then, which may have been opened since.
+
+    Args:
+        now: what it holds.
+        then: what it held.
+        packed: the type of values of which ``open()`` gives what they stand for, the same object
+            each time.
+    """
+    return now is then or (type(then) is packed and bool(then.open() is now))
 
 
 def emitted(recipe: Recipe, value: Any) -> list[Any] | None:

@@ -18,6 +18,7 @@ from noob.node import Map
 from noob.node.base import WrapFuncNode
 
 from noob_runners.coordinator import Coordinator
+from noob_runners.errors import PlacementError
 from noob_runners.exchange import Exchange
 from noob_runners.executor import Result
 from noob_runners.flight import Flight, Upcoming
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from noob.types import ReturnNodeType
 
     from noob_runners.executor import Executor
+    from noob_runners.plan import Step
     from noob_runners.stats import RunnerStats, WorkerCounts
     from noob_runners.timeline import Timeline
 
@@ -80,10 +82,13 @@ class RemoteCoordinator(Coordinator):
         """Start processing; nodes that must run elsewhere have their places from now on."""
         if self.running:
             return
+        if not self._is_compiled:  # NOOB's own loop runs every node, and here
+            for node_id in self._names:
+                self._bring_home(node_id)
         if self._make_timeline is not None:
             self._exchange.timeline = self._make_timeline()
         try:
-            if self._placement.wants:
+            if self._placement.wants and self._is_compiled:
                 self._exchange.start()
             super().init()
         except BaseException:
@@ -144,8 +149,10 @@ class RemoteCoordinator(Coordinator):
         """Run an epoch for each mapping of process-scoped inputs, several at the same time.
 
         Args:
-            inputs: read ahead by as many as there are epochs under way. ``repeat({}, n)`` runs `n`
-                epochs of a tube without process-scoped inputs.
+            inputs: read ahead by as many as there are epochs under way, so while the next one is
+                waited for no result comes. If they come as slowly as results, or depend on them,
+                have `max_epochs_in_flight` 1. ``repeat({}, n)`` runs `n` epochs of a tube without
+                process-scoped inputs.
 
         Yields:
             What `process` returns for each, in their order.
@@ -225,6 +232,8 @@ class RemoteCoordinator(Coordinator):
             self._flights.remove(flight)
             self._trips.forget(flight.epoch.root)
             self._values.close(flight.epoch)
+            if self._exchange.timeline is not None:
+                self._exchange.timeline.drop(flight.epoch)
             if flight.core is self._scheduler.core and not flight.core.epoch_completed(
                 flight.epoch
             ):
@@ -267,7 +276,11 @@ class RemoteCoordinator(Coordinator):
         if not self._exchange.is_waiting:
             if self._exchange.is_started:
                 raise RuntimeError(f"epoch {flight.epoch} waits for a call that nobody makes")
-            return  # stopped meanwhile: what is left is called here
+            self._trips.abandon()  # stopped meanwhile: what is left is called here
+            for each in self._flights:
+                if each.run is not None:
+                    each.run.abandon()
+            return
         self._exchange.receive(_PATIENCE_S, self._flights)
 
     def _look_ahead(self) -> None:
@@ -285,21 +298,8 @@ class RemoteCoordinator(Coordinator):
     def _begin_ahead(self) -> bool:
         """Begin the epoch after those under way, if it will be asked for and the tube allows it."""
         last = self._flights[-1]
-        if (
-            len(self._flights) >= self._most_flights
-            or self._callbacks
-            or self.tube.state.assets
-            or last.run is None
-            or last.error is not None
-            or last.core is not self._scheduler.core
-            # As in noob_core, all below the lowest epoch that has ended counts as ended, so no
-            # sub-epoch of it is opened any more: the first epoch must not be overtaken.
-            or (self._has_maps and not last.core.epoch_log)
-        ):
-            return False
-        epoch = last.epoch + 1
-        # The scheduler adds it when all sources have run, unless that was their last time.
-        if not last.core.sources_finished(last.epoch) or not last.core.is_active_at(epoch):
+        epoch, core = last.epoch + 1, last.core
+        if not self._may_begin_after(last):
             return False
         given = self._upcoming.peek(len(self._flights))
         if given is None:
@@ -308,9 +308,33 @@ class RemoteCoordinator(Coordinator):
             inputs = self._validate_input(**given)
         except Exception:  # noqa: BLE001 (raised when it is its turn)
             return False
+        if not core.is_active_at(epoch):
+            core.add_epoch_at(epoch)
         self._flights.append(self._open(epoch, inputs, ahead=True))
-        last.core.release_early(epoch)
+        core.release_early(epoch)
         return True
+
+    def _may_begin_after(self, last: Flight) -> bool:
+        """Whether the epoch after the last one under way may begin."""
+        core = last.core
+        if (
+            len(self._flights) >= self._most_flights
+            or self._callbacks
+            or self.tube.state.assets
+            or last.run is None
+            or last.error is not None
+            or core is not self._scheduler.core
+            # As in noob_core, all below the lowest epoch that has ended counts as ended, so no
+            # sub-epoch of it is opened any more: the first epoch must not be overtaken.
+            or (self._has_maps and not core.epoch_log)
+            or not core.sources_finished(last.epoch)
+        ):
+            return False
+        # The scheduler adds an epoch when the sources of the one before have run, unless that was
+        # their last time. A tube without sources lives by its inputs.
+        epoch = last.epoch + 1
+        lives_by_inputs = not (core.source_nodes() or core.exhausted or core.epoch_completed(epoch))
+        return core.is_active_at(epoch) or lives_by_inputs
 
     # ------------------------------------------------------------------ calls elsewhere
 
@@ -330,8 +354,8 @@ class RemoteCoordinator(Coordinator):
             return False
         away = (
             step is not None
-            and flight.complete
-            and (self._placement.is_away(node_id) or self._trips.has(node_id, at))
+            and (flight.complete or self._lives_away(step))
+            and (self._placement.is_away(node_id) or self._trips.is_asked(node_id, at))
         )
         if not away or step is None:
             begin = monotonic_ns()
@@ -350,6 +374,22 @@ class RemoteCoordinator(Coordinator):
         except Exception as error:
             error.add_note(f"in node {node_id!r}, epoch {at}")
             raise
+        return True
+
+    def _lives_away(self, step: Step) -> bool:
+        """Whether a stateful node lives elsewhere.
+
+        Raises:
+            PlacementError: it does, and takes an input of this epoch that only NOOB's own code,
+                which runs here, could pass on.
+        """
+        if id(step.node) not in self._pinned:
+            return False
+        if any(edge.source_node == "input" for edge in step.node.edges):
+            raise PlacementError(
+                f"node {step.node_id!r} lives in a worker and takes a process-scoped input; this "
+                "epoch has one that is missing, or NoEvent"
+            )
         return True
 
     def _is_in_turn(self, flight: Flight, node_id: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from noob.store import EventStore, _make_event_dict
 
 from noob_runners.components import ValueBlock
-from noob_runners.plan import ABSENT
+from noob_runners.recipe import ABSENT
 
 if TYPE_CHECKING:
     from noob import Epoch
@@ -37,7 +37,7 @@ class SubepochValues:
         packed: the type of values that are opened when they are first read.
     """
 
-    __slots__ = ("_block", "_chain", "_packed", "epoch", "flushed", "made", "stamps", "values")
+    __slots__ = ("_block", "_chain", "epoch", "flushed", "made", "packed", "stamps", "values")
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class SubepochValues:
         """How many of the values NOOB's dictionary has as events."""
         self._chain = (self.values, *(values.values for values in above))
         self._block = block
-        self._packed = packed
+        self.packed = packed
 
     def has(self, slot: int) -> bool:
         """Whether the slot holds a value here."""
@@ -66,7 +66,7 @@ class SubepochValues:
         for values in self._chain:
             if slot in values:
                 value = values[slot]
-                if type(value) is self._packed:
+                if type(value) is self.packed:
                     value = values[slot] = value.open()
                 return value
         return self._block.get(slot, default)
@@ -132,7 +132,7 @@ class PlanStore(EventStore):
 
     def __init__(self, plan: Plan, packed: type[Packed] | None = None) -> None:
         self.plan = plan
-        self._packed = packed
+        self.packed = packed
         self._roots: dict[int, _Root] = {}
         """The open root epochs, by number."""
         self._ahead: set[int] = set()
@@ -153,7 +153,7 @@ class PlanStore(EventStore):
         Returns:
             The block for its values.
         """
-        block = self._spare.pop() if self._spare else ValueBlock(self.plan.size, self._packed)
+        block = self._spare.pop() if self._spare else ValueBlock(self.plan.size, self.packed)
         self._roots[epoch.root] = _Root(epoch, inputs, block)
         if ahead:
             self._ahead.add(epoch.root)
@@ -207,7 +207,7 @@ class PlanStore(EventStore):
         if known is None:
             parents = epoch.parents
             above = [self.below(parent) for parent in parents[:-1]]
-            known = root.below[epoch] = SubepochValues(epoch, above, root.block, self._packed)
+            known = root.below[epoch] = SubepochValues(epoch, above, root.block, self.packed)
             for parent in parents:
                 self._subepochs[parent].add(epoch)
         return known

@@ -96,6 +96,10 @@ class Timeline:
         """
         self._write_epoch(self._slices.pop(epoch.root, []))
 
+    def drop(self, epoch: Epoch) -> None:
+        """Forget the calls of a root epoch that was given up."""
+        self._slices.pop(epoch.root, None)
+
     def close(self) -> None:
         """Write what is left and complete the file. May be called again.
 

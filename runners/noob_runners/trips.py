@@ -12,7 +12,7 @@ from noob.event import MetaSignal
 
 from noob_runners.components.ahead_py import Flow, inputs
 from noob_runners.executor import NOT_RUN
-from noob_runners.plan import ABSENT
+from noob_runners.recipe import ABSENT, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,8 @@ class Trips:
         if key not in self._values and key not in self._errors:
             return False
         steps, given = self._calls_of[key]
-        if all(self._read(slot, epoch) is value for slot, value in given.items()):
+        packed = self._store.packed
+        if all(is_same(self._read(slot, epoch), then, packed) for slot, then in given.items()):
             return True
         # Since the call was asked for, nodes before it have emitted what it ought to have had.
         for step in steps[steps.index(key[0]) :]:
@@ -135,10 +136,17 @@ class Trips:
         self._values.pop(key, None)
         self._errors.pop(key, None)
 
-    @property
-    def under_way(self) -> int:
-        """How many calls are under way."""
-        return len(self._sent)
+    def is_asked(self, node_id: str, epoch: Epoch) -> bool:
+        """Whether a node's call is under way, or has come back and was not taken."""
+        return (self._numbers[node_id], epoch) in self._asked
+
+    def abandon(self) -> None:
+        """Nothing that is under way will come."""
+        self._calls.clear()
+        for epoch, steps in self._sent.values():
+            for step in steps:
+                self._drop((step, epoch))
+        self._sent.clear()
 
     def _with_followers(self, number: int, epoch: Epoch) -> tuple[int, ...]:
         """A step and the rest of its chain, as far as that may run in the same place."""

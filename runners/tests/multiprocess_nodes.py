@@ -271,3 +271,32 @@ def spoil(array: Any) -> float:
 def total(array: Any) -> float:
     """The sum of an array."""
     return float(array.sum())
+
+
+# --- what was found in review
+
+
+def pair(first: Any, second: Any) -> list[Any]:
+    """Both."""
+    return [first, second]
+
+
+def unique(value: Any) -> str:
+    """Never the same twice."""
+    return f"{value}-{os.getpid()}-{time.monotonic_ns()}-{next(_UNIQUE)}"
+
+
+_UNIQUE = counting()
+
+
+class Heavy:
+    """Takes a second to pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        time.sleep(1.0)
+        return Heavy, ()
+
+
+def heavy(value: Any) -> Any:
+    """Returns what takes a second to pickle."""
+    return Heavy()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from noob import SynchronousRunner
+from noob.event import MetaSignal
 from noob.exceptions import InputMissingError, SchedulerExhaustedError
 
 from noob_runners import IndexedTube
@@ -525,3 +526,69 @@ def test_random_tubes(case: Case, flights: int, seed: int, stateful: str, epochs
             attempt(lambda: one.process(**inputs[0]))  # whatever it says, it comes to an end
         one.deinit()
     assert equal(observed, expected), f"{observed} instead of {expected}"
+
+
+# --- what was found in review
+
+
+@BOTH
+def test_inputs_may_be_one_dictionary_that_changes(make: Callable[..., Any]) -> None:
+    def inputs() -> Iterator[dict[str, Any]]:
+        given = {}
+        for at in range(12):
+            given["x"] = at
+            yield given
+
+    tube = load(
+        inputs={"x": wanted("process")},
+        s=own("numbers"),
+        a=own("pair", "s.value", "input.x"),
+        r=node("return", depends="a.value"),
+    )
+    with make(tube) as one:
+        results = [tuple(result) for result in one.process_many(inputs())]
+    assert results == [(at, at) for at in range(12)]
+
+
+def test_epochs_of_a_tube_that_lives_by_its_inputs_overlap(tmp_path: Path) -> None:
+    tube = load(
+        inputs={"x": wanted("process")},
+        a=own("meet", "input.x", params={"folder": str(tmp_path), "wanted": 4}),
+        r=node("return", depends="a.value"),
+    )
+    with remote(tube, max_workers=4) as one:
+        results = list(one.process_many({"x": at} for at in range(12)))
+        assert results == list(range(12))
+        assert one.process(x=12) == 12
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_follows_a_call_has_what_that_call_returned(seed: int) -> None:
+    """Also where the first of a chain comes to be called here while the chain is under way."""
+    tube = load(
+        s=own("numbers"),
+        a=own("unique", "s.value"),
+        b=own("quick", "a.value"),
+        c=own("quick", "b.value"),
+        r=node("return", a="a.value", b="b.value", c="c.value"),
+    )
+    with scrambled(tube, seed=seed, restless=True) as one:
+        for result in one.run(n=30):
+            assert result["a"] == result["b"] == result["c"]
+
+
+def test_a_stateful_node_elsewhere_is_called_there_though_an_input_is_silent() -> None:
+    def made() -> Any:
+        return load(
+            inputs={"x": wanted("process", default=0)},
+            s=own("numbers"),
+            k=own("Seen", "s.value"),
+            r=node("return", depends="k.value"),
+        )
+
+    given = [{"x": 1}, {"x": MetaSignal.NoEvent}, {"x": 2}]
+    reference = SynchronousRunner(made())
+    expected = [reference.process(**one) for one in given]
+    HERE.clear()
+    with remote(made(), stateful="worker") as one:
+        assert list(one.process_many(given)) == expected

@@ -68,7 +68,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_call(tmp_path: Path) -> None:
     with remote(chain("linger", folder=str(tmp_path), at=2)) as one:
         assert one.run(n=6) == [0, 10, 20, 30, 40, 50]
         thread.join(LIMIT_S)
-        until(lambda: not one._executor.wait(0.05) and one._executor.capacity == 2, "a new worker")
+        until(lambda: not one._pool.wait(0.05) and one._pool.capacity == 2, "a new worker")
         assert killed[0] not in {worker.pid for worker in workers()}
         assert len(workers()) == 2
         assert one.run(n=2) == [60, 70]
@@ -382,3 +382,11 @@ def test_the_process_of_a_runner_is_ended(sign: str, method: str, tmp_path: Path
             if is_alive(child):
                 child.kill()
         process.wait()
+
+
+def test_a_value_that_takes_too_long_to_pickle_is_an_error() -> None:
+    with (
+        remote(chain("heavy"), call_timeout=0.3) as one,
+        pytest.raises(PoisonedCallError, match="'a'"),
+    ):
+        one.process()

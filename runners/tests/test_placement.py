@@ -91,9 +91,14 @@ def test_a_node_that_cannot_leave_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_workers": 0}, "max_workers must be at least 1, not 0"),
-        ({"max_epochs_in_flight": 0}, "max_epochs_in_flight must be at least 1, not 0"),
-        ({"call_timeout": 0}, "call_timeout must be more than 0 seconds, not 0"),
+        ({"max_workers": 0}, "max_workers must be a whole number of at least 1, not 0"),
+        ({"max_workers": 2.5}, "max_workers must be a whole number of at least 1, not 2.5"),
+        ({"max_epochs_in_flight": 0}, "max_epochs_in_flight must be a whole number"),
+        ({"max_epochs_in_flight": 1.5}, "max_epochs_in_flight must be a whole number"),
+        ({"call_timeout": 0}, "call_timeout must be seconds, more than 0 and finite, not 0"),
+        ({"call_timeout": float("inf")}, "call_timeout must be seconds"),
+        ({"call_timeout": float("nan")}, "call_timeout must be seconds"),
+        ({"call_timeout": "3"}, "call_timeout must be seconds"),
         ({"start_method": "x"}, "no start method 'x'"),
     ],
 )

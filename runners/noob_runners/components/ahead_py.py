@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from noob_runners.plan import ABSENT
+from noob_runners.recipe import ABSENT, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,7 +100,22 @@ class Ahead:
             self._states[number] = _WANTED
             self._wanted.append(number)
 
-    def has(self, number: int, raw: Callable[[int, Any], Any]) -> bool:
+    def is_sent(self, number: int) -> bool:
+        """Whether a step's call is under way."""
+        return self._states[number] == _SENT
+
+    def settle(self, number: int) -> None:
+        """A step was called here: it is not asked for any more."""
+        self._states[number] = _ARRIVED
+
+    def abandon(self) -> None:
+        """Nothing that is under way will come."""
+        for steps in self.sent.values():
+            for step in steps:
+                self._states[step] = _IDLE
+        self.sent.clear()
+
+    def has(self, number: int, raw: Callable[[int, Any], Any], packed: type[Any] | None) -> bool:
         """Whether a step's call has returned or raised, and that was not taken.
 
         Not, where nodes before it have emitted since what it ought to have had: then it may be
@@ -109,7 +124,7 @@ class Ahead:
         if number not in self._values and number not in self._errors:
             return False
         given = self._given.get(number, {})
-        if all(raw(slot, ABSENT) is value for slot, value in given.items()):
+        if all(is_same(raw(slot, ABSENT), then, packed) for slot, then in given.items()):
             return True
         self._drop(number)
         self._states[number] = _IDLE

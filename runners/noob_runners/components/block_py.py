@@ -20,11 +20,11 @@ class ValueBlock:
             when they are first read.
     """
 
-    __slots__ = ("_order", "_packed", "_size", "_stamps", "_values")
+    __slots__ = ("_order", "_size", "_stamps", "_values", "packed")
 
     def __init__(self, size: int, packed: type[Packed] | None = None) -> None:
         self._size = size
-        self._packed = packed
+        self.packed = packed
         self._stamps = [0.0] * size
         self.clear()
 
@@ -50,7 +50,7 @@ class ValueBlock:
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value, or the default if it holds none."""
         value = self._values[slot]
-        if type(value) is self._packed:
+        if type(value) is self.packed:
             value = self._values[slot] = value.open()
         return default if value is _ABSENT else value
 

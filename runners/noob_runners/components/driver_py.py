@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from noob_runners.components.ahead_py import Ahead, Flow
-from noob_runners.plan import arguments
+from noob_runners.recipe import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,10 +148,10 @@ class EpochRun:
         if self._ahead is not None:
             self._ahead.deliver(ticket, values, error)
 
-    @property
-    def under_way(self) -> int:
-        """How many calls are under way."""
-        return 0 if self._ahead is None else len(self._ahead.sent)
+    def abandon(self) -> None:
+        """No call that is under way will come back."""
+        if self._ahead is not None:
+            self._ahead.abandon()
 
     def slices(self) -> list[tuple[int, int, int]]:
         """The calls made here: step, when it began, how long it took, in nanoseconds."""
@@ -193,12 +193,17 @@ class EpochRun:
         if step.ordered and (self.early or remote):
             return special(node_id, epoch)
         try:
-            if self._ahead is not None and self._ahead.has(number, self._block.raw):
-                value = self._ahead.take(number)
+            ahead, block = self._ahead, self._block
+            if ahead is not None and ahead.is_sent(number):
+                return False  # those that went with it will come with what it has returned
+            if ahead is not None and ahead.has(number, block.raw, block.packed):
+                value = ahead.take(number)
             elif remote:
                 self._asking().want(number)
                 return False
             else:
+                if ahead is not None:
+                    ahead.settle(number)
                 value = self._call(number, step)
         except Exception as error:
             error.add_note(f"in node {node_id!r}, epoch {epoch}")

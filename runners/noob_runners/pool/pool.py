@@ -20,6 +20,7 @@ from noob_runners.pool.batches import Costs
 from noob_runners.pool.feeder import Feeder
 from noob_runners.pool.member import Count, Member, WorkerCount
 from noob_runners.pool.outcomes import Reader
+from noob_runners.pool.progress import Running
 from noob_runners.pool.recipes import pack_recipes
 from noob_runners.pool.verdicts import MOST_STRIKES, Judge
 from noob_runners.pool.wire import Frame, Kind, ProtocolError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from noob_runners.executor import Call, Result
-    from noob_runners.pool.progress import Running
     from noob_runners.recipe import Recipe
 
 __all__ = ["WorkerPool"]
@@ -289,11 +289,18 @@ class WorkerPool:
                 soonest = min(soonest, left)
             else:
                 member.process.kill()
-                self._lose(member, running)
+                self._lose(member, running, stuck=running is None)
         return soonest / 1e9 + 0.001
 
-    def _lose(self, member: Member, overdue: Running | None = None) -> None:
-        """A worker has died: see to its calls, and start another in its place."""
+    def _lose(self, member: Member, overdue: Running | None = None, *, stuck: bool = False) -> None:
+        """A worker has died: see to its calls, and start another in its place.
+
+        Args:
+            member: the worker.
+            overdue: the step that it was ended for.
+            stuck: whether it was ended because it took too long between steps: to open what it was
+                given, or to pack what it has. Its first call is taken for the culprit.
+        """
         why = member.process.end(1.0)
         begin = monotonic_ns()
         with contextlib.suppress(ProtocolError):  # what it has said well before still counts
@@ -302,8 +309,10 @@ class WorkerPool:
         running = member.progress.read()
         self._feeder.homes.lose(member)
         again: list[Call] = []
-        for call, _ in member.calls.values():
+        for at, (call, _) in enumerate(member.calls.values()):
             culprit = running if running is not None and running.ticket == call[0] else None
+            if stuck and at == 0:
+                culprit = Running(0, call[0], call[1][0], 0)
             error: ExecutorError | None
             if culprit is not None and culprit == overdue and self._limit_s is not None:
                 error = self._judge.overdue(call, culprit, self._limit_s)

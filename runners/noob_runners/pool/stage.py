@@ -66,7 +66,7 @@ class Stage:
                 held = len(self._outcomes)
                 RECORD.pack_into(self._progress, 0, begin, ticket, step, held, begin)
                 recipe = self._table.recipe(step)
-                args, kwargs = arguments(recipe, values, epoch)
+                args, kwargs = arguments(recipe, values.get, epoch)
                 function = self._node(step, recipe).process if recipe.stateful else recipe.call
                 value = function(*args, **kwargs)
                 clock += (begin, monotonic_ns() - begin)

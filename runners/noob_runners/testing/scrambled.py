@@ -93,7 +93,7 @@ class ScrambledExecutor:
             if at and self._loses and self._random.random() < _LOSS:
                 break
             begin = monotonic_ns()
-            args, kwargs = arguments(recipe, slots, epoch)
+            args, kwargs = arguments(recipe, slots.get, epoch)
             try:
                 value = _travelled(self._function(number, recipe)(*args, **kwargs))
             except Exception as raised:  # noqa: BLE001 (it is the result)

@@ -73,22 +73,37 @@ impl Ahead {
         }
     }
 
+    /// Whether a step's call is under way.
+    pub fn is_sent(&self, step: u32) -> bool {
+        self.states[step as usize] == State::Sent
+    }
+
+    /// A step was called here: it is not asked for any more.
+    pub fn settle(&mut self, step: u32) {
+        self.states[step as usize] = State::Arrived;
+    }
+
+    /// Nothing that is under way will come.
+    pub fn abandon(&mut self) {
+        for step in self.sent.drain().flat_map(|(_, steps)| steps) {
+            self.states[step as usize] = State::Idle;
+        }
+    }
+
     /// What a step's call has returned or raised, once.
-    ///
     /// Nothing, where nodes before it have emitted since what it ought to have had: then it may be
     /// asked for again.
     pub fn take(
         &mut self,
+        py: Python<'_>,
         driver: &EpochDriver,
         block: &ValueBlock,
         step: u32,
     ) -> Option<PyResult<Py<PyAny>>> {
         let outcome = self.outcomes.remove(&step)?;
         let stale = self.given.remove(&step).is_some_and(|given| {
-            given.iter().any(|(slot, value)| {
-                let now = block.values.get(*slot as usize).and_then(Option::as_ref);
-                now.map(Py::as_ptr) != value.as_ref().map(Py::as_ptr)
-            })
+            let mut given = given.iter();
+            given.any(|(slot, value)| !block.holds(py, *slot as usize, value.as_ref()))
         });
         if let Some(step) = &driver.steps[step as usize] {
             for slot in step.slots() {
@@ -352,14 +367,10 @@ impl Ahead {
         self.early
             .values()
             .try_for_each(|value| visit.call(value))?;
-        self.outcomes
-            .values()
-            .flatten()
-            .try_for_each(|value| visit.call(value))
-    }
-
-    /// How many calls are under way.
-    pub fn under_way(&self) -> usize {
-        self.sent.len()
+        for outcome in self.outcomes.values().flatten() {
+            visit.call(outcome)?;
+        }
+        let mut given = self.given.values().flatten();
+        given.try_for_each(|(_, value)| visit.call(value))
     }
 }

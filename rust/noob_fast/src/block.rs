@@ -33,6 +33,24 @@ impl ValueBlock {
         self.latest
     }
 
+    /// Whether a slot holds a value, opened or not; without a value, whether it holds none.
+    pub fn holds(&self, py: Python<'_>, slot: usize, value: Option<&Py<PyAny>>) -> bool {
+        let now = self.values.get(slot).and_then(Option::as_ref);
+        let (Some(now), Some(value)) = (now, value) else {
+            return now.is_none() && value.is_none();
+        };
+        if now.is(value) {
+            return true;
+        }
+        // (What was opened gives the same object each time.)
+        let packed = self.packed.as_ref();
+        packed.is_some_and(|packed| value.bind(py).get_type().is(packed))
+            && value
+                .bind(py)
+                .call_method0(intern!(py, "open"))
+                .is_ok_and(|opened| opened.is(now))
+    }
+
     pub fn has_packs(&self) -> bool {
         self.packs > 0
     }

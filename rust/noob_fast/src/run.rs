@@ -182,10 +182,11 @@ impl EpochRun {
         self.ahead = None;
     }
 
-    /// How many calls are under way.
-    #[getter]
-    fn under_way(&self) -> usize {
-        self.ahead.as_ref().map_or(0, Ahead::under_way)
+    /// No call that is under way will come back.
+    fn abandon(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.abandon();
+        }
     }
 
     /// The calls that were made here: step, when it began, how long it took, in nanoseconds.
@@ -288,7 +289,7 @@ impl EpochRun {
                             let mut run = slf.borrow_mut();
                             let block = loop_.block.borrow();
                             let ahead = run.ahead(py, driver);
-                            let outcome = ahead.take(driver, &block, number);
+                            let outcome = ahead.take(py, driver, &block, number);
                             ahead.want(number);
                             outcome
                         };
@@ -299,10 +300,20 @@ impl EpochRun {
                         }
                         .into_bound(py)
                     } else {
-                        let arrived =
-                            slf.borrow_mut().ahead.as_mut().and_then(|ahead| {
-                                ahead.take(driver, &loop_.block.borrow(), number)
-                            });
+                        let arrived = {
+                            let mut run = slf.borrow_mut();
+                            let block = loop_.block.borrow();
+                            match &mut run.ahead {
+                                // Those that went with it will come with what it has returned.
+                                Some(ahead) if ahead.is_sent(number) => return Ok(false),
+                                Some(ahead) => {
+                                    let outcome = ahead.take(py, driver, &block, number);
+                                    ahead.settle(number);
+                                    outcome
+                                }
+                                None => None,
+                            }
+                        };
                         if let Some(outcome) = arrived {
                             // It has come to be local since it was sent.
                             outcome

@@ -158,6 +158,7 @@ class WorkerPool:
             if self._reader.done:
                 done = self._reader.done[:]
                 self._reader.done.clear()
+                self._judge.acquit(result.ticket for result in done)
                 return done
             if self._failure is not None:
                 raise self._failure

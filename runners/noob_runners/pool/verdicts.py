@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from noob_runners.errors import CallTimeoutError, ExecutorError, PoisonedCallError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from noob_runners.executor import Call
     from noob_runners.pool.progress import Running
@@ -30,6 +30,12 @@ class Judge:
     def forget(self) -> None:
         """Begin anew."""
         self._strikes.clear()
+
+    def acquit(self, tickets: Iterable[int]) -> None:
+        """Forget the strikes of calls that have results."""
+        if self._strikes:
+            for ticket in tickets:
+                self._strikes.pop(ticket, None)
 
     def strike(self, call: Call, running: Running, why: str) -> ExecutorError | None:
         """A worker has died in a call; returns the error if it was one too many.

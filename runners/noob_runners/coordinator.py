@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Coordinator"]
 
+_VIRTUAL = ("input", "assets")
+"""Nodes that are in a scheduler's graph only: there is nothing to call."""
 _STOCK_STEPS = {
     name: getattr(SynchronousRunner, name)
     for name in (
@@ -211,12 +213,13 @@ class Coordinator(SynchronousRunner):
             ready = scheduler.core.get_ready_at(epoch)
             if not ready:
                 return
-            if flight.complete:
-                self._announce((node_id, at) for at, node_id in ready)
-            for at, node_id in ready:
-                if node_id in ("input", "assets"):
+            for at, node_id in ready:  # first, as in NOOB's loop: nobody is told what they end
+                if node_id in _VIRTUAL:
                     scheduler.core.done(at, node_id)
-                    continue
+            nodes = [(node_id, at) for at, node_id in ready if node_id not in _VIRTUAL]
+            if flight.complete:
+                self._announce(nodes)
+            for node_id, at in nodes:
                 while not self._run_node(flight, node_id, at):
                     self._wait(flight)
 

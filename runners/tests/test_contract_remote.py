@@ -36,11 +36,6 @@ class TestScrambledRunner(RunnerContract):
         return lambda tube: ScrambledRunner(tube, seed=next(_SEEDS))
 
 
-@pytest.mark.usefixtures("twins")
-class TestScrambledRunnerOnTwins(TestScrambledRunner):
-    """With the components in Python."""
-
-
 class TestRestlessSteps(TestScrambledRunner):
     """Where steps change their places in the middle of epochs, as adaptive ones do."""
 

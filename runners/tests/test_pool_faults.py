@@ -369,9 +369,9 @@ def test_a_script_that_does_not_stop_its_pool_ends(tmp_path, method):
 def test_an_interrupt_from_the_keyboard_is_for_the_coordinator(tmp_path):
     log = str(tmp_path / "log")
     body = f"""
-    F.ready(pool)
-    pool.submit([(n, (1,), {{0: {log!r}}}, F.EPOCH) for n in range(2)])
     try:
+        F.ready(pool)
+        pool.submit([(n, (1,), {{0: {log!r}}}, F.EPOCH) for n in range(2)])
         while True:
             pool.wait(1.0)
     except KeyboardInterrupt:

@@ -40,6 +40,16 @@ ASSETS = [
         for scope in ("runner", "process", "node")
     ),
     Case(
+        "asset_beside_a_source_that_is_disabled",
+        tube(
+            assets={"box": asset("Box", "process")},
+            n=node("nodes.stamp_alone"),
+            q=node("nodes.count", enabled=False),
+            a=node("nodes.bump", box="assets.box", value="q.value"),
+            r=node("return", one="n.value", two="q.value"),
+        ),
+    ),
+    Case(
         "asset_without_other_slots",
         tube(
             assets={"box": asset("Box", "runner")},

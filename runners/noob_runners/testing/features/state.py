@@ -44,9 +44,10 @@ ASSETS = [
         tube(
             assets={"box": asset("Box", "process")},
             n=node("nodes.stamp_alone"),
-            q=node("nodes.count", enabled=False),
-            a=node("nodes.bump", box="assets.box", value="q.value"),
             r=node("return", one="n.value", two="q.value"),
+            b=node("nodes.mix", "q.value"),
+            a=node("nodes.bump", box="assets.box", value="q.value"),
+            q=node("nodes.sparse_none", enabled=False),
         ),
     ),
     Case(

@@ -1,6 +1,6 @@
 //! Epochs as the core sees them: a number, and for a sub-epoch the nodes that opened it.
 
-use crate::items::Item;
+use crate::scheduler::items::Item;
 use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
 

@@ -2,8 +2,8 @@
 //! slots.
 
 use super::support::Tube;
-use crate::epoch::Epoch;
 use crate::error::Error;
+use crate::scheduler::epoch::Epoch;
 
 const LAYERS: &str = "a.value > c.x, b.value > c.y, b.value > d.x, c.value > e.x, d.value > e.y";
 

@@ -2,9 +2,9 @@
 //! goes with them.
 
 use super::support::{Draft, Random, Tube};
-use crate::epoch::Epoch;
 use crate::scheduler::Event;
-use crate::sorter::Sorter;
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::sorter::Sorter;
 use std::collections::HashSet;
 
 fn check(tube: &Tube, seed: u64) {

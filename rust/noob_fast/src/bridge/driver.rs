@@ -1,9 +1,9 @@
 //! A plan's plain steps as the loop over an epoch's nodes needs them: how each is called, what
 //! becomes of its value, where it is to run, and which steps its values let run.
 
-use crate::block::{ValueBlock, now};
-use crate::bridge::FastScheduler;
-use crate::items::Item;
+use crate::bridge::block::{ValueBlock, now};
+use crate::bridge::scheduler::FastScheduler;
+use crate::scheduler::items::Item;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -1,8 +1,9 @@
 //! What is asked for before the loop comes to it: the calls of an epoch's remote steps, from when
 //! their inputs are there until the loop has taken what they returned.
 
-use crate::block::ValueBlock;
-use crate::driver::{EpochDriver, Kind, NO_STEP, Step};
+use crate::bridge::block::ValueBlock;
+use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
+use crate::bridge::run::split;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -345,7 +346,7 @@ impl Ahead {
                     self.early.insert(step.first as u32, value.clone_ref(py));
                     self.made(driver, number);
                 }
-            } else if let Some(values) = crate::run::split(value.bind(py), step.signals.len()) {
+            } else if let Some(values) = split(value.bind(py), step.signals.len()) {
                 let mut plain = true;
                 for value in &values {
                     plain &= driver.meanings.kind(value)? == Kind::Plain;

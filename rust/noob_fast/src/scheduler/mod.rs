@@ -4,12 +4,25 @@
 //! built in one linear pass, an epoch is a copy of two arrays, and a finished node costs what its
 //! own edges cost.
 
-use crate::downstream::Downstream;
-use crate::epoch::{Epoch, EpochOrder};
+pub mod epoch;
+pub mod graph;
+pub mod items;
+
+mod downstream;
+mod optional;
+mod progress;
+mod ready;
+mod sorter;
+
+#[cfg(test)]
+mod tests;
+
 use crate::error::{Error, Result};
-use crate::graph::{Edge, Graph, Node};
-use crate::items::{FIRST_OWN, Item, Items, META, PREVIOUS_EPOCH};
-use crate::sorter::{Sorter, SorterState, generations};
+use crate::scheduler::downstream::Downstream;
+use crate::scheduler::epoch::{Epoch, EpochOrder};
+use crate::scheduler::graph::{Edge, Graph, Node};
+use crate::scheduler::items::{FIRST_OWN, Item, Items, META, PREVIOUS_EPOCH};
+use crate::scheduler::sorter::{Sorter, SorterState, generations};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;

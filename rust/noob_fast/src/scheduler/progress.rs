@@ -1,12 +1,12 @@
 //! What has happened in an epoch, and what follows from it: nodes done, expired or exhausted, in
 //! the epoch, in those inside it and in those around it, until it ends.
 
-use crate::epoch::Epoch;
 use crate::error::{Error, Result};
-use crate::graph::Node;
-use crate::items::{Item, Items, PREVIOUS_EPOCH};
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::graph::Node;
+use crate::scheduler::items::{Item, Items, PREVIOUS_EPOCH};
+use crate::scheduler::sorter::{Sorter, already_done};
 use crate::scheduler::{EPOCH_LOG, Event, Scheduler};
-use crate::sorter::{Sorter, already_done};
 use rustc_hash::FxHashSet;
 
 impl Scheduler {

@@ -1,9 +1,9 @@
 //! Root epochs: signals, state across epochs, exhaustion, ends and errors.
 
 use super::support::Tube;
-use crate::epoch::Epoch;
 use crate::error::Error;
 use crate::scheduler::EPOCH_LOG;
+use crate::scheduler::epoch::Epoch;
 
 #[test]
 fn each_signal_has_its_own_dependents() {

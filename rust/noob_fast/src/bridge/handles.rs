@@ -1,9 +1,9 @@
 //! Python's objects for the core's numbers: names, and NOOB's epochs for ours.
 
-use crate::epoch::Epoch;
-use crate::graph::{Edge, Node};
-use crate::items::{Item, Items};
 use crate::scheduler::Scheduler;
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::graph::{Edge, Node};
+use crate::scheduler::items::{Item, Items};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;

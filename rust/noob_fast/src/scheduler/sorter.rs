@@ -1,9 +1,9 @@
 //! One epoch's progress through a graph: what waits for how many, what is ready, out and done.
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
-use crate::items::{Item, Items, PREVIOUS_EPOCH, Slot};
-use crate::ready::ReadySet;
+use crate::scheduler::graph::Graph;
+use crate::scheduler::items::{Item, Items, PREVIOUS_EPOCH, Slot};
+use crate::scheduler::ready::ReadySet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Random tubes, and what holds of each.
 
 use super::support::{Draft, Random, Tube};
-use crate::epoch::Epoch;
-use crate::graph::Node;
-use crate::items::Item;
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::graph::Node;
+use crate::scheduler::items::Item;
 use std::collections::HashSet;
 
 /// Run an epoch in random order, every node emitting on all its signals.

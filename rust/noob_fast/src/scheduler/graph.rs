@@ -4,10 +4,10 @@
 //! Numbers inside a graph are *local*: 0, 1, 2, … in the order in which `noob_core` would first
 //! meet the items, because some of its answers are given in that order.
 
-use crate::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
-use crate::optional::Optionals;
-use crate::ready::ReadySet;
-use crate::sorter::{Sorter, generations};
+use crate::scheduler::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
+use crate::scheduler::optional::Optionals;
+use crate::scheduler::ready::ReadySet;
+use crate::scheduler::sorter::{Sorter, generations};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};
 

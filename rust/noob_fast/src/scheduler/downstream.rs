@@ -1,8 +1,8 @@
 //! Which nodes depend on a node, at any distance. Needed only where a node opens sub-epochs, so
 //! the edges are indexed when the first one does.
 
-use crate::graph::Edge;
-use crate::items::Item;
+use crate::scheduler::graph::Edge;
+use crate::scheduler::items::Item;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
@@ -93,8 +93,8 @@ impl Downstream {
 #[cfg(test)]
 mod tests {
     use super::Downstream;
-    use crate::items::Item;
-    use crate::tests::support::{Draft, Random};
+    use crate::scheduler::items::Item;
+    use crate::scheduler::tests::support::{Draft, Random};
 
     #[test]
     fn what_is_exclusive_is_found_without_walking_the_rest() {

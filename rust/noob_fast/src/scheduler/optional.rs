@@ -7,8 +7,8 @@
 //! edges come in dependency order, as in nearly every tube. Elsewhere `noob_core`'s answer depends
 //! on the order of the edges, and its bookkeeping is replayed step by step.
 
-use crate::graph::Graph;
-use crate::items::{Item, Items, PREVIOUS_EPOCH, Slot};
+use crate::scheduler::graph::Graph;
+use crate::scheduler::items::{Item, Items, PREVIOUS_EPOCH, Slot};
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -327,8 +327,8 @@ impl Replay<'_> {
 #[cfg(test)]
 mod tests {
     use super::{direct, in_dependency_order, optional_predecessors, replay};
-    use crate::graph::Graph;
-    use crate::tests::support::{Draft, Random};
+    use crate::scheduler::graph::Graph;
+    use crate::scheduler::tests::support::{Draft, Random};
 
     #[test]
     fn in_dependency_order_one_pass_finds_what_the_replay_finds() {

@@ -1,38 +1,14 @@
-//! `FastScheduler`: the core's questions and answers in Python's terms, and the map of errors.
+//! `FastScheduler`: the core's questions and answers in Python's terms.
 
-use crate::block::ValueBlock;
-use crate::driver::EpochDriver;
-use crate::epoch::Epoch;
-use crate::error::Error;
-use crate::graph::{Edge, Node};
-use crate::handles::Handles;
-use crate::items::{Item, Items};
-use crate::run::EpochRun;
+use crate::bridge::NotAddedError;
+use crate::bridge::handles::Handles;
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::graph::{Edge, Lists, Node};
+use crate::scheduler::items::{Item, Items};
 use crate::scheduler::{Event, Scheduler};
-use pyo3::exceptions::PyValueError;
-use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PySet, PyString};
-
-import_exception!(noob_core.exceptions, AlreadyDoneError);
-import_exception!(noob_core.exceptions, NotAddedError);
-import_exception!(noob_core.exceptions, EpochExistsError);
-import_exception!(noob_core.exceptions, EpochCompletedError);
-import_exception!(noob_core.exceptions, SchedulerExhaustedError);
-
-impl From<Error> for PyErr {
-    fn from(error: Error) -> PyErr {
-        match error {
-            Error::AlreadyDone(text) => AlreadyDoneError::new_err(text),
-            Error::NotAdded(text) => NotAddedError::new_err(text),
-            Error::EpochExists(text) => EpochExistsError::new_err(text),
-            Error::EpochCompleted(text) => EpochCompletedError::new_err(text),
-            Error::Exhausted(text) => SchedulerExhaustedError::new_err(text),
-            Error::Value(text) => PyValueError::new_err(text),
-        }
-    }
-}
 
 type Ready = Vec<(Py<PyAny>, Py<PyString>)>;
 type EventTuple<'py> = (Bound<'py, PyAny>, PyBackedStr, PyBackedStr, bool, bool);
@@ -359,7 +335,7 @@ impl FastScheduler {
             let record = PyDict::new(py);
             record.set_item("nqueue", waiting)?;
             let local = graph.local(item);
-            let around = |list: &crate::graph::Lists| -> Vec<Item> {
+            let around = |list: &Lists| -> Vec<Item> {
                 let list = local.map_or(&[][..], |at| list.of(at)).iter();
                 list.map(|&at| graph.items[at as usize]).collect()
             };
@@ -426,20 +402,4 @@ impl FastScheduler {
         let text = self.core.items.slot_text(slot).to_owned();
         (self.name(py, owner), text)
     }
-}
-
-#[pymodule]
-fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add(
-        "BUILD",
-        if cfg!(debug_assertions) {
-            "debug"
-        } else {
-            "release"
-        },
-    )?;
-    m.add_class::<FastScheduler>()?;
-    m.add_class::<ValueBlock>()?;
-    m.add_class::<EpochDriver>()?;
-    m.add_class::<EpochRun>()
 }

@@ -1,9 +1,9 @@
 //! Tubes written as text, and random ones.
 
-use crate::epoch::Epoch;
 use crate::error::Result;
-use crate::graph::{Edge, Node};
-use crate::items::{Item, Items};
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::graph::{Edge, Node};
+use crate::scheduler::items::{Item, Items};
 use crate::scheduler::{Event, Scheduler};
 
 /// A tube's scheduler, spoken to by names.

@@ -2,13 +2,13 @@
 //! its call elsewhere has returned; note it; tell the scheduler. Whatever is not plain is handed to
 //! Python, node by node or value by value, and the loop goes on. Where it has to wait it returns.
 
-use crate::ahead::Ahead;
-use crate::block::{ValueBlock, now};
-use crate::bridge::FastScheduler;
-use crate::driver::{EpochDriver, Kind, NO_STEP, Step};
-use crate::epoch::Epoch;
-use crate::items::{ASSETS, INPUT, Item};
+use crate::bridge::ahead::Ahead;
+use crate::bridge::block::{ValueBlock, now};
+use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
+use crate::bridge::scheduler::FastScheduler;
 use crate::scheduler::Event;
+use crate::scheduler::epoch::Epoch;
+use crate::scheduler::items::{ASSETS, INPUT, Item};
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;

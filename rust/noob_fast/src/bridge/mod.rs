@@ -1,0 +1,49 @@
+//! The bridge to Python: the module, and the one map of errors. Each component's conversions have a
+//! file of their own beside this one.
+
+mod ahead;
+mod block;
+mod driver;
+mod handles;
+mod run;
+mod scheduler;
+
+use crate::error::Error;
+use pyo3::exceptions::PyValueError;
+use pyo3::import_exception;
+use pyo3::prelude::*;
+
+import_exception!(noob_core.exceptions, AlreadyDoneError);
+import_exception!(noob_core.exceptions, NotAddedError);
+import_exception!(noob_core.exceptions, EpochExistsError);
+import_exception!(noob_core.exceptions, EpochCompletedError);
+import_exception!(noob_core.exceptions, SchedulerExhaustedError);
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> PyErr {
+        match error {
+            Error::AlreadyDone(text) => AlreadyDoneError::new_err(text),
+            Error::NotAdded(text) => NotAddedError::new_err(text),
+            Error::EpochExists(text) => EpochExistsError::new_err(text),
+            Error::EpochCompleted(text) => EpochCompletedError::new_err(text),
+            Error::Exhausted(text) => SchedulerExhaustedError::new_err(text),
+            Error::Value(text) => PyValueError::new_err(text),
+        }
+    }
+}
+
+#[pymodule]
+fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add(
+        "BUILD",
+        if cfg!(debug_assertions) {
+            "debug"
+        } else {
+            "release"
+        },
+    )?;
+    m.add_class::<scheduler::FastScheduler>()?;
+    m.add_class::<block::ValueBlock>()?;
+    m.add_class::<driver::EpochDriver>()?;
+    m.add_class::<run::EpochRun>()
+}

@@ -78,10 +78,14 @@ class Period:
     epoch_log: set[int]
     exhausted: bool
     running: bool
+    cut_short: bool
+    """Whether `run` took an exception from within an epoch for the end."""
 
     @property
     def broken(self) -> bool:
         """Whether an exception left the epoch unfinished."""
+        if self.cut_short:
+            return True
         if not isinstance(self.outcome, Raised):
             return False
         kinds = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in _HARMLESS}
@@ -219,6 +223,7 @@ def _period(
         epoch_log=set(tube.scheduler.epoch_log),
         exhausted=tube.scheduler.exhausted,
         running=runner.running,
+        cut_short=mode == "run" and tube.scheduler.is_active(),
     )
 
 

@@ -124,6 +124,25 @@ ENDS = [
         epochs=6,
     ),
     Case(
+        # (NOOB runs it once more, in the sub-epochs, and takes what it raises for the run's end.)
+        "exhausted_tube_below_a_map",
+        tube(
+            s=node("nodes.lists"),
+            m=node("map", value="s.value"),
+            t=node(
+                "tube",
+                params={
+                    "tube": tube(
+                        c=node("nodes.count", params={"limit": 2}),
+                        r=node("return", depends="c.value"),
+                    )
+                },
+            ),
+            a=node("nodes.mix", x="m.value", y="t.value"),
+        ),
+        epochs=4,
+    ),
+    Case(
         "two_sources_run_out_apart",
         tube(
             s=node("nodes.count", params={"limit": 1}),

@@ -12,13 +12,16 @@ from noob_runners.errors import (
     WorkerLostError,
     WorkerStartError,
 )
+from noob_runners.event_store import Eviction, FastEventStore
 from noob_runners.multiprocess import MultiProcessRunner
 from noob_runners.tube import IndexedTube
 
 __all__ = [
     "CallTimeoutError",
     "CompiledRunner",
+    "Eviction",
     "ExecutorError",
+    "FastEventStore",
     "IndexedTube",
     "MultiProcessRunner",
     "PlacementError",

@@ -166,7 +166,7 @@ class Coordinator(SynchronousRunner):
     def _open(self, epoch: Epoch, inputs: dict[str, Any], *, ahead: bool) -> Flight:
         """Begin an epoch that the scheduler has begun."""
         values, complete = self._read_inputs(inputs)
-        block = self._values.open(epoch, values, ahead=ahead)
+        block = self._values.begin(epoch, values, ahead=ahead)
         run = None
         if complete and not self._callbacks:
             run = EpochRun(self._current_driver(), epoch, block)

@@ -199,7 +199,7 @@ class RemoteCoordinator(Coordinator):
             self._drop(self._flights)
         if self._flights:
             flight = self._flights[0]
-            self._values.show(flight.epoch)
+            self._values.reveal(flight.epoch)
             if flight.run is not None:
                 flight.run.early = False
         else:
@@ -231,7 +231,7 @@ class RemoteCoordinator(Coordinator):
         for flight in list(flights):
             self._flights.remove(flight)
             self._trips.forget(flight.epoch.root)
-            self._values.close(flight.epoch)
+            self._values.end(flight.epoch)
             if self._exchange.timeline is not None:
                 self._exchange.timeline.drop(flight.epoch)
             if flight.core is self._scheduler.core and not flight.core.epoch_completed(

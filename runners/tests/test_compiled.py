@@ -13,7 +13,7 @@ from noob.event import MetaSignal
 from noob.store import EventStore
 
 from noob_runners import CompiledRunner, IndexedTube, StalledEpochError, components
-from noob_runners.store import PlanStore
+from noob_runners.store import OnPlan
 from noob_runners.testing.spec import given, node, tube
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def test_what_noob_cannot_call_fails_as_in_noob(load: Any, kind: str) -> None:
 
 def test_native_says_what_drives(load: Any, request: pytest.FixtureRequest) -> None:
     assert load(**CHAIN).native == ("twins" not in request.node.name)
-    assert isinstance(load(**CHAIN).store, PlanStore)
+    assert isinstance(load(**CHAIN).store, OnPlan)
 
 
 def test_interrupted_epochs_are_given_up(load: Any) -> None:

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
     from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
+    from noob_runners.components.store_py import Emitted, StoreCore
 
     NATIVE: bool
 
 __all__ = [
     "NATIVE",
+    "Emitted",
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
     "NativeMissingWarning",
+    "StoreCore",
     "ValueBlock",
     "build",
 ]
@@ -51,11 +54,19 @@ def _native_wanted() -> bool:
 if not TYPE_CHECKING:
     NATIVE = _native_wanted()
     if NATIVE:
-        from noob_fast import EpochDriver, EpochRun, FastScheduler, ValueBlock
+        from noob_fast import (
+            Emitted,
+            EpochDriver,
+            EpochRun,
+            FastScheduler,
+            StoreCore,
+            ValueBlock,
+        )
     else:
         from noob_runners.components.block_py import ValueBlock
         from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
+        from noob_runners.components.store_py import Emitted, StoreCore
 
 
 def build() -> Literal["release", "debug", "python"]:

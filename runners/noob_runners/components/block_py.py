@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from time import time
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noob import Epoch
+    from noob.event import Event
+
     from noob_runners.executor import Packed
+
+__all__ = ["ValueBlock"]
 
 _ABSENT = object()
 
@@ -18,26 +23,45 @@ class ValueBlock:
         size: how many slots there are.
         packed: the type of values of which ``open()`` gives what they stand for; they are opened
             when they are first read.
+        epoch: where a store knows it.
     """
 
-    __slots__ = ("_order", "_size", "_stamps", "_values", "packed")
+    __slots__ = ("_values", "entries", "epoch", "flushed", "latest", "made", "nbytes", "packed")
 
-    def __init__(self, size: int, packed: type[Packed] | None = None) -> None:
-        self._size = size
+    def __init__(
+        self,
+        size: int,  # noqa: ARG002 (only the native one makes room)
+        packed: type[Packed] | None = None,
+        epoch: Epoch | None = None,
+    ) -> None:
         self.packed = packed
-        self._stamps = [0.0] * size
+        self.epoch = epoch
+        self.nbytes = 0
+        """How many bytes a store has counted."""
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._values: list[Any] = [_ABSENT] * self._size
-        self._order: list[int] = []
+        self._values: dict[int, Any] = {}
+        self.entries: list[tuple[int, Any, int]] = []
+        """What was emitted: slot, value, nanoseconds since 1970."""
+        self.latest: dict[int, int] = {}
+        """The last entry of each slot."""
+        self.made: dict[int, Event] = {}
+        """The events that were made, by entry."""
+        self.flushed = 0
+        """How many of the entries a store has given out as events."""
 
     def put(self, slot: int, value: Any) -> None:
         """Note an emitted value, now."""
+        self.put_at(slot, value, time_ns())
+
+    def put_at(self, slot: int, value: Any, stamp: int) -> int:
+        """The same at a time; return which entry it is."""
+        at = self.latest[slot] = len(self.entries)
+        self.entries.append((slot, value, stamp))
         self._values[slot] = value
-        self._stamps[slot] = time()
-        self._order.append(slot)
+        return at
 
     def supply(self, slot: int, value: Any) -> None:
         """Note a value that is there without having been emitted: an input."""
@@ -45,24 +69,15 @@ class ValueBlock:
 
     def has(self, slot: int) -> bool:
         """Whether the slot holds a value."""
-        return self._values[slot] is not _ABSENT
+        return slot in self._values
 
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value, or the default if it holds none."""
-        value = self._values[slot]
+        value = self._values.get(slot, _ABSENT)
         if type(value) is self.packed:
             value = self._values[slot] = value.open()
         return default if value is _ABSENT else value
 
     def raw(self, slot: int, default: Any) -> Any:
         """What the slot holds, unopened, or the default if it holds nothing."""
-        value = self._values[slot]
-        return default if value is _ABSENT else value
-
-    def stamp(self, slot: int) -> float:
-        """When the slot was filled, in seconds since 1970."""
-        return self._stamps[slot]
-
-    def filled(self, start: int) -> list[int]:
-        """The slots in the order in which they were filled, from the given one on."""
-        return self._order[start:]
+        return self._values.get(slot, default)

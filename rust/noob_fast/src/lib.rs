@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod scheduler;
+pub mod store;
 
 #[cfg(feature = "python")]
 mod bridge;

@@ -1,9 +1,9 @@
 //! What is asked for before the loop comes to it: the calls of an epoch's remote steps, from when
 //! their inputs are there until the loop has taken what they returned.
 
-use crate::bridge::block::ValueBlock;
 use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
 use crate::bridge::run::split;
+use crate::bridge::store::block::ValueBlock;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -104,7 +104,7 @@ impl Ahead {
         let outcome = self.outcomes.remove(&step)?;
         let stale = self.given.remove(&step).is_some_and(|given| {
             let mut given = given.iter();
-            given.any(|(slot, value)| !block.holds(py, *slot as usize, value.as_ref()))
+            given.any(|(slot, value)| !block.holds(py, *slot, value.as_ref()))
         });
         if let Some(step) = &driver.steps[step as usize] {
             for slot in step.slots() {
@@ -204,17 +204,19 @@ impl Ahead {
         let Some(step) = &driver.steps[number as usize] else {
             return;
         };
-        let there = |slot: u32| block.values.get(slot as usize).and_then(Option::as_ref);
+        let early = |slot: u32| self.early.get(&slot).map(|value| value.bind(py).clone());
         let sure = |slot: u32| {
             self.early.contains_key(&slot)
-                || there(slot).is_some_and(|value| !value.is(&driver.meanings.no_event))
+                || block
+                    .value(py, slot)
+                    .is_some_and(|value| !value.is(&driver.meanings.no_event))
         };
         if step.sources.is_some() && step.inputs().all(sure) {
             return;
         }
         let given = step.inputs().map(|slot| {
-            let value = there(slot).or_else(|| self.early.get(&slot));
-            (slot, value.map(|value| value.clone_ref(py)))
+            let value = block.value(py, slot).or_else(|| early(slot));
+            (slot, value.map(Bound::unbind))
         });
         let given = given.collect();
         self.given.insert(number, given);
@@ -285,8 +287,8 @@ impl Ahead {
                         continue;
                     }
                 }
-                let there = block.values.get(slot as usize).and_then(Option::as_ref);
-                if let Some(value) = there.or_else(|| self.early.get(&slot))
+                let early = || self.early.get(&slot).map(|value| value.bind(py).clone());
+                if let Some(value) = block.value(py, slot).or_else(early)
                     && !value.is(&driver.meanings.no_event)
                 {
                     values.set_item(slot, value)?;

@@ -1,14 +1,15 @@
 //! A plan's plain steps as the loop over an epoch's nodes needs them: how each is called, what
 //! becomes of its value, where it is to run, and which steps its values let run.
 
-use crate::bridge::block::{ValueBlock, now};
 use crate::bridge::scheduler::FastScheduler;
+use crate::bridge::store::block::{ValueBlock, now};
 use crate::scheduler::items::Item;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// A step of a plan, as `noob_runners.plan.Step` has it.
@@ -197,53 +198,48 @@ impl EpochDriver {
         block: &Bound<'py, ValueBlock>,
         epoch: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if block.borrow().has_packs() {
+        let block = block.get();
+        if block.has_packs() {
             for slot in step.inputs() {
-                ValueBlock::unpack(block, slot as usize)?;
+                block.unpack(py, slot)?;
             }
         }
-        let (args, kwargs) = {
-            let values = &block.borrow().values;
+        let mut args: SmallVec<[Bound<'py, PyAny>; 4]> = SmallVec::new();
+        let mut named: SmallVec<[(&Py<PyString>, Bound<'py, PyAny>); 4]> = SmallVec::new();
+        {
+            let log = block.log(py);
             let input = |slot: u32| {
-                let value = values.get(slot as usize)?.as_ref()?;
-                (!value.is(&self.meanings.no_event)).then(|| value.bind(py))
+                let value = log.value(slot)?.bind(py);
+                (!value.is(&self.meanings.no_event)).then(|| value.clone())
             };
-            let positional = &step.positional;
-            let args = if positional.iter().all(|&slot| input(slot).is_some()) {
-                PyTuple::new(
-                    py,
-                    positional
-                        .iter()
-                        .map(|&slot| values[slot as usize].as_ref()),
-                )?
-            } else {
-                let there: Vec<_> = positional.iter().filter_map(|&slot| input(slot)).collect();
-                PyTuple::new(py, there)?
-            };
-            let kwargs = if step.keyword.is_empty() && step.epoch_slot.is_none() {
-                None
-            } else {
-                let kwargs = PyDict::new(py);
-                if let Some(name) = &step.epoch_slot {
-                    kwargs.set_item(name, epoch)?;
-                }
-                for (name, slot) in &step.keyword {
-                    if let Some(value) = input(*slot) {
-                        kwargs.set_item(name, value)?;
-                    }
-                }
-                Some(kwargs)
-            };
-            (args, kwargs)
-        };
-        if step.late {
-            step.call
-                .bind(py)
-                .getattr(intern!(py, "process"))?
-                .call(args, kwargs.as_ref())
-        } else {
-            step.call.bind(py).call(args, kwargs.as_ref())
+            args.extend(step.positional.iter().filter_map(|&slot| input(slot)));
+            let keyword = step.keyword.iter();
+            named.extend(keyword.filter_map(|(name, slot)| Some((name, input(*slot)?))));
         }
+        let call = if step.late {
+            &step.call.bind(py).getattr(intern!(py, "process"))?
+        } else {
+            step.call.bind(py)
+        };
+        if step.keyword.is_empty() && step.epoch_slot.is_none() {
+            // (What is passed as it lies on the stack needs no tuple.)
+            return match &args[..] {
+                [] => call.call0(),
+                [a] => call.call1((a,)),
+                [a, b] => call.call1((a, b)),
+                [a, b, c] => call.call1((a, b, c)),
+                [a, b, c, d] => call.call1((a, b, c, d)),
+                more => call.call1(PyTuple::new(py, more)?),
+            };
+        }
+        let kwargs = PyDict::new(py);
+        if let Some(name) = &step.epoch_slot {
+            kwargs.set_item(name, epoch)?;
+        }
+        for (name, value) in named {
+            kwargs.set_item(name, value)?;
+        }
+        call.call(PyTuple::new(py, args)?, Some(&kwargs))
     }
 }
 

@@ -2,11 +2,11 @@
 //! file of their own beside this one.
 
 mod ahead;
-mod block;
 mod driver;
 mod handles;
 mod run;
 mod scheduler;
+mod store;
 
 use crate::error::Error;
 use pyo3::exceptions::PyValueError;
@@ -43,7 +43,9 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
         },
     )?;
     m.add_class::<scheduler::FastScheduler>()?;
-    m.add_class::<block::ValueBlock>()?;
+    m.add_class::<store::block::ValueBlock>()?;
     m.add_class::<driver::EpochDriver>()?;
-    m.add_class::<run::EpochRun>()
+    m.add_class::<run::EpochRun>()?;
+    m.add_class::<store::StoreCore>()?;
+    m.add_class::<store::emitted::Emitted>()
 }

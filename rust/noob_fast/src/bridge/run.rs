@@ -3,9 +3,9 @@
 //! Python, node by node or value by value, and the loop goes on. Where it has to wait it returns.
 
 use crate::bridge::ahead::Ahead;
-use crate::bridge::block::{ValueBlock, now};
 use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
 use crate::bridge::scheduler::FastScheduler;
+use crate::bridge::store::block::{ValueBlock, now};
 use crate::scheduler::Event;
 use crate::scheduler::epoch::Epoch;
 use crate::scheduler::items::{ASSETS, INPUT, Item};
@@ -138,7 +138,7 @@ impl EpochRun {
             Some(ahead) => ahead.calls(
                 py,
                 self.driver.get(),
-                &self.block.borrow(py),
+                self.block.get(),
                 self.handle.bind(py),
                 self.root.root,
                 merge,
@@ -241,8 +241,10 @@ impl EpochRun {
     fn ahead(&mut self, py: Python<'_>, driver: &EpochDriver) -> &mut Ahead {
         let block = &self.block;
         self.ahead.get_or_insert_with(|| {
-            let block = block.borrow(py);
-            Ahead::new(driver, |step| step.slots().all(|slot| block.has(slot)))
+            let block = block.get();
+            Ahead::new(driver, |step| {
+                step.slots().all(|slot| block.has(py, slot as u32))
+            })
         })
     }
 
@@ -287,9 +289,8 @@ impl EpochRun {
                     let value = if driver.is_remote(number) {
                         let outcome = {
                             let mut run = slf.borrow_mut();
-                            let block = loop_.block.borrow();
                             let ahead = run.ahead(py, driver);
-                            let outcome = ahead.take(py, driver, &block, number);
+                            let outcome = ahead.take(py, driver, loop_.block.get(), number);
                             ahead.want(number);
                             outcome
                         };
@@ -302,12 +303,11 @@ impl EpochRun {
                     } else {
                         let arrived = {
                             let mut run = slf.borrow_mut();
-                            let block = loop_.block.borrow();
                             match &mut run.ahead {
                                 // Those that went with it will come with what it has returned.
                                 Some(ahead) if ahead.is_sent(number) => return Ok(false),
                                 Some(ahead) => {
-                                    let outcome = ahead.take(py, driver, &block, number);
+                                    let outcome = ahead.take(py, driver, loop_.block.get(), number);
                                     ahead.settle(number);
                                     outcome
                                 }
@@ -384,7 +384,7 @@ impl<'py> Loop<'_, 'py> {
         step: &Step,
         begin: u64,
     ) -> PyResult<u64> {
-        let end = self.block.borrow().latest();
+        let end = self.block.get().latest(self.py);
         let Some(watch) = &self.driver.watch else {
             return Ok(end);
         };
@@ -411,8 +411,8 @@ impl<'py> Loop<'_, 'py> {
         node: Item,
         value: Bound<'py, PyAny>,
     ) -> PyResult<bool> {
-        let (block, meanings) = (self.block, &self.driver.meanings);
-        if step.slots().any(|slot| block.borrow().has(slot)) {
+        let (block, meanings) = (self.block.get(), &self.driver.meanings);
+        if step.slots().any(|slot| block.has(self.py, slot as u32)) {
             // Someone else has emitted in this node's name.
             return self.hand_over(node, value);
         }
@@ -421,7 +421,7 @@ impl<'py> Loop<'_, 'py> {
             if kind == Kind::Special {
                 return self.hand_over(node, value);
             }
-            block.borrow_mut().put_value(step.first, value)?;
+            block.put_value(step.first, value)?;
             let core = &mut self.scheduler.borrow_mut().core;
             if kind == Kind::Plain {
                 core.finish_node(root, node, &step.awaited)?;
@@ -444,7 +444,7 @@ impl<'py> Loop<'_, 'py> {
         }
         let mut events = Vec::with_capacity(emitted);
         for (at, value) in values.into_iter().take(emitted).enumerate() {
-            block.borrow_mut().put_value(step.first + at, value)?;
+            block.put_value(step.first + at, value)?;
             events.push(event(root, node, step.signals[at], kinds[at]));
         }
         self.scheduler.borrow_mut().core.update(events)?;

@@ -1,194 +1,22 @@
-"""The command ``noob-runners``: what it prints and writes, its exit codes, and how it ends."""
+"""The command ``noob-runners``: what it prints and writes, and its exit codes."""
 
 from __future__ import annotations
 
 import json
 import os
-import pty
-import signal
-import subprocess
 import sys
-import time
 from io import BytesIO, TextIOWrapper
-from itertools import islice
 from pathlib import Path
 
 import pytest
-from noob import Node, SynchronousRunner
 
 from noob_runners import registry
 from noob_runners.command.cli import main
-from noob_runners.command.interrupts import Interrupts
-from noob_runners.multiprocess import MultiProcessRunner
 from noob_runners.registry import RunnerEntry
-from noob_runners.testing.spec import given as asked
 from noob_runners.testing.spec import nested, node, tube
 
-HERE = Path(__file__)
-LIMIT_S = 60
-COUNT = {"a": node("nodes.count"), "r": node("return", a="a.value")}
-OURS: dict = {}
-
-
-# --- nodes of this module, in this process by its name here, in others by its file's
-
-
-def own(kind, *positional, module=__name__, **options):
-    return {**node("nodes.count", *positional, **options), "type": f"{module}.{kind}"}
-
-
-def there():
-    return OURS["value"]
-
-
-def speaks():
-    print("a node speaks")
-    os.write(1, b"and so does C\n")
-    return 1
-
-
-def slow(value, mark="", seconds=0.02):
-    Path(mark).touch()
-    time.sleep(seconds)
-    return value
-
-
-class Marked(Node):
-    """Leaves a file when it is stopped."""
-
-    mark: str
-
-    def process(self):
-        return 1
-
-    def deinit(self):
-        Path(self.mark).touch()
-
-
-class Fails(Node):
-    """Fails where it is told to."""
-
-    at: str
-
-    def init(self):
-        self._reach("init")
-
-    def process(self):
-        self._reach("process")
-        return 1
-
-    def deinit(self):
-        self._reach("deinit")
-
-    def _reach(self, where):
-        OURS.setdefault("reached", []).append(where)
-        if where in self.at.split():
-            raise LookupError(f"in {where}")
-
-
-class Refuses:
-    """A class that NOOB wraps."""
-
-    def process(self, value):
-        raise LookupError(f"{value}")
-
-
-class Pooled(SynchronousRunner):
-    """Says that it works in the way of a MultiProcessRunner: two epochs ahead."""
-
-    def __init__(self, tube, max_workers=1, timeline=None):
-        super().__init__(tube)
-        self.max_workers = max_workers
-        OURS.update(max_workers=max_workers, timeline=timeline, read=0, ended=False)
-
-    def process_many(self, inputs):
-        try:
-            inputs = iter(inputs)
-            ahead = []
-            while True:
-                for given_ in islice(inputs, 3 - len(ahead)):
-                    ahead.append(given_)
-                    OURS["read"] += 1
-                if not ahead:
-                    return
-                yield self.process(**ahead.pop(0))
-        finally:
-            OURS["ended"] = True
-
-    def stats(self):
-        assert not self.running
-        return "what it has cost"
-
-
-def remote(tube_, **options):
-    """A runner that sends away whatever may leave."""
-    return MultiProcessRunner(tube_, placement="remote", **options)
-
-
-def where(value):
-    """Takes long enough to be sent away; says where it ran."""
-    time.sleep(0.02)
-    return [value, os.getpid()]
-
-
-def dies(value):
-    """Raises what a node does that takes too much of an iterator."""
-    return value if value < 2 else next(iter(()))
-
-
-# --- fixtures
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
-    OURS.clear()
-
-
-@pytest.fixture(params=["compiled", "sync"])
-def runner(request):
-    return request.param
-
-
-@pytest.fixture
-def write(tmp_path):
-    def written(**parts):
-        path = tmp_path / "tube.yaml"
-        path.write_text(json.dumps(tube(**parts)))
-        return str(path)
-
-    return written
-
-
-@pytest.fixture
-def call(capfd):
-    """Runs the command in this process: exit code, the lines' objects, and standard error."""
-
-    def called(*arguments):
-        capfd.readouterr()
-        code = main(["run", *map(str, arguments)])
-        out, err = capfd.readouterr()
-        return code, [json.loads(line) for line in out.splitlines()], err
-
-    return called
-
-
-def start(*arguments, command=None, **options):
-    command = command or [sys.executable, "-m", "noob_runners"]
-    return subprocess.Popen(
-        [*command, "run", *arguments],
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONWARNINGS": "ignore"},
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
-    )
-
-
-def await_file(path, process):
-    deadline = time.monotonic() + LIMIT_S
-    while not path.exists():
-        assert process.poll() is None, process.communicate(timeout=LIMIT_S)
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
+sys.path.append(str(Path(__file__).parent))
+from cli_help import COUNT, OURS, Pooled, own
 
 # --- epochs and inputs
 
@@ -233,15 +61,6 @@ def test_tube_inputs_are_literals_json_or_text(call, write, text, value):
     )
     code, lines, _ = call(path, "-n", 1, "-i", "given", text)
     assert (code, lines) == (0, [{"epoch": 0, "value": {"a": value}}])
-
-
-@pytest.fixture
-def adder(write):
-    return write(
-        inputs={"x": asked("process")},
-        a=node("nodes.add", left="input.x"),
-        r=node("return", depends="a.value"),
-    )
 
 
 def test_process_inputs_are_json_lines(call, adder, tmp_path, monkeypatch, runner):
@@ -347,7 +166,7 @@ def test_a_timeline_does_not_overwrite_another_file(call, adder, pooled, tmp_pat
 
 def test_a_registered_runner_gets_its_options(call, write, capfd):
     registry.register(
-        RunnerEntry("few", f"{__name__}:Pooled", "of a test", {"workers": "max_workers"})
+        RunnerEntry("few", "cli_help:Pooled", "of a test", {"workers": "max_workers"})
     )
     code, _, err = call(write(**COUNT), "-n", 1, "--runner", "few", "--workers", 3)
     assert (code, OURS["max_workers"], OURS["timeline"]) == (0, 3, None)
@@ -359,13 +178,6 @@ def test_a_registered_runner_gets_its_options(call, write, capfd):
     assert "runners that do: multiprocess, few" in call(write(**COUNT), "--workers", 3)[2]
     assert main(["list"]) == 0
     assert "few           of a test [--workers]\n" in capfd.readouterr().out
-
-
-@pytest.fixture
-def pooled():
-    options = {"workers": "max_workers", "timeline": "timeline", "stats": None}
-    registry.register(RunnerEntry("pooled", f"{__name__}:Pooled", "of a test", options))
-    return ["--runner", "pooled"]
 
 
 def test_help_says_which_runners_take_an_option(pooled, capfd, monkeypatch):
@@ -560,207 +372,3 @@ def test_a_full_disk_is_told(call, write):
     code, _, err = call(write(**COUNT), "-o", "/dev/full")
     assert code == 1
     assert "cannot write the results: [Errno 28]" in err
-
-
-# --- signals, pipes, terminals
-
-
-def held(*numbers):
-    """What is reached when these signals come in a held block."""
-    steps = []
-    with Interrupts() as interrupts:
-        try:
-            with interrupts.held():
-                for number in numbers:
-                    os.kill(os.getpid(), number)
-                    steps.append(number)
-            steps.append("after")
-        except KeyboardInterrupt:
-            steps.append(interrupts.exit_code)
-    return steps
-
-
-def test_a_signal_waits_for_the_block_and_a_second_does_not():
-    assert held() == ["after"]
-    assert held(signal.SIGTERM) == [signal.SIGTERM, 143]
-    assert held(signal.SIGTERM, signal.SIGINT) == [signal.SIGTERM, 130]
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
-def test_an_ignored_signal_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Interrupts():
-            os.kill(os.getpid(), signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_whole_lines(write, tmp_path, runner, number, code):
-    begun, stopped, out = (tmp_path / name for name in ("begun", "stopped", "out"))
-    module = HERE.stem
-    path = write(
-        **COUNT,
-        s=own("slow", "a.value", module=module, params={"mark": str(begun)}),
-        m=own("Marked", module=module, params={"mark": str(stopped)}),
-    )
-    with start(path, "--runner", runner, "-o", str(out)) as process:
-        await_file(begun, process)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == code
-    assert "interrupted: " in err
-    assert "Traceback" not in err
-    assert stopped.exists()
-    text = out.read_text()
-    assert text == "" or text.endswith("\n")
-    assert [json.loads(line)["epoch"] for line in text.splitlines()] == list(
-        range(text.count("\n"))
-    )
-
-
-def test_a_signal_ends_waiting_for_input(adder):
-    with start(adder, "--inputs", "-", stdin=subprocess.PIPE) as process:
-        process.stdin.write('{"x": 1}\n')
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline()) == {"epoch": 0, "value": 11}
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 130
-    assert "interrupted: 1 epochs, 1 results" in err
-
-
-def test_a_closed_pipe_ends_it_quietly(write, tmp_path, runner):
-    stopped = tmp_path / "stopped"
-    marked = own("Marked", module=HERE.stem, params={"mark": str(stopped)})
-    with start(write(**COUNT, m=marked), "--runner", runner) as process:
-        assert json.loads(process.stdout.readline()) == {"epoch": 0, "value": {"a": 0}}
-        process.stdout.close()
-        assert process.wait(timeout=LIMIT_S) == 0
-        assert process.stderr.read() == ""
-    assert stopped.exists()
-
-
-def test_what_nodes_print_is_not_among_the_results(write):
-    path = write(a=own("speaks", module=HERE.stem), r=node("return", a="a.value"))
-    with start(path, "-n", "1") as process:
-        out, err = process.communicate(timeout=LIMIT_S)
-    assert out == '{"epoch": 0, "value": {"a": 1}}\n'
-    assert "a node speaks" in err
-    assert "and so does C" in err
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-def test_a_terminal_shows_a_progress_bar(write, tmp_path, wanted):
-    path = write(
-        **COUNT, s=own("slow", "a.value", module=HERE.stem, params={"mark": str(tmp_path / "m")})
-    )
-    ours, theirs = pty.openpty()
-    options = [] if wanted else ["--no-progress"]
-    arguments = [path, "-n", "20", "-o", os.devnull, *options]
-    with start(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, text=False) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while part := os.read(ours, 65536):
-                shown += part
-        except OSError:  # so a terminal ends on Linux
-            pass
-        assert process.wait(timeout=LIMIT_S) == 0
-    os.close(ours)
-    assert (b"/20" in shown) is wanted
-    assert b"done: " in shown
-
-
-# --- several processes
-
-
-@pytest.fixture
-def sent():
-    options = {"workers": "max_workers", "timeline": "timeline", "stats": None}
-    registry.register(RunnerEntry("remote", f"{__name__}:remote", "of a test", options))
-    return ["--runner", "remote", "--workers", 2]
-
-
-@pytest.mark.parametrize(
-    "nodes",
-    [
-        {"a": node("nodes.count", params={"limit": 7}), "b": node("nodes.add", left="a.value")},
-        {"a": node("nodes.count"), "b": node("nodes.sieve", "a.value")},
-        {"a": node("nodes.count"), "b": node("nodes.refuse", "a.value", params={"remainder": 3})},
-    ],
-    ids=["exhausted", "silent", "failed"],
-)
-def test_several_processes_do_what_one_does(call, write, sent, nodes):
-    path = write(
-        **nodes,
-        c=node("nodes.mix", "b.value"),
-        d=node("nodes.split", "c.value"),
-        r=node("return", low="d.low", high="d.high"),
-    )
-    code, lines, err = call(path, "-n", 12, "--runner", "sync")
-    told = err.split(" in ")[0]
-    for runner in (sent, ["--runner", "multiprocess", "--workers", 2]):
-        code_, lines_, err_ = call(path, "-n", 12, *runner)
-        assert (code_, lines_) == (code, lines)
-        assert told in err_
-        assert "2 workers" in err_
-
-
-@pytest.mark.parametrize("line", ["{", "{}"])
-def test_several_processes_keep_the_results_before_a_bad_input(call, adder, sent, tmp_path, line):
-    (tmp_path / "in").write_text(f'{{"x": 1}}\n{{"x": 2}}\n{line}\n{{"x": 4}}')
-    code, lines, err = call(adder, "--inputs", tmp_path / "in", *sent)
-    assert (code, [result["value"] for result in lines]) == (2, [11, 12])
-    assert "line 3: " in err or "input of epoch 2: " in err
-
-
-def test_statistics_and_timeline_of_several_processes(call, write, sent, tmp_path):
-    path = write(
-        a=node("nodes.count"), b=node("nodes.mix", "a.value"), r=node("return", b="b.value")
-    )
-    timeline = tmp_path / "timeline"
-    code, _, err = call(path, "-n", 5, *sent, "--stats", "--timeline", timeline)
-    assert code == 0
-    words = [line.split() for line in err.splitlines()]
-    assert ["b", "5", "5"] in [row[:3] for row in words]
-    assert [row[0] for row in words[-3:]] == ["worker", "0", "1"]
-    events = json.loads(timeline.read_text())
-    shown = [event["args"]["name"] for event in events if event["name"] == "thread_name"]
-    assert {"coordinator", "critical path"} < set(shown)
-    assert sum(name.startswith("worker ") for name in shown) in (1, 2)
-
-
-SCRIPT = """\
-import sys
-from noob_runners.command import main
-if __name__ == "__main__":
-    sys.exit(main())
-"""
-
-
-@pytest.mark.parametrize("script", [True, False], ids=["script", "module"])
-def test_workers_are_spawned_and_ended(write, tmp_path, script):
-    """However the command was started, its workers start; a signal ends them with it."""
-    path = write(
-        **{**COUNT, "r": node("return", w="w.value")}, w=own("where", "a.value", module=HERE.stem)
-    )
-    (tmp_path / "noob-runners").write_text(SCRIPT)  # as installers make it: without a suffix
-    command = [sys.executable, str(tmp_path / "noob-runners")] if script else None
-    arguments = [path, "--runner", "multiprocess", "--workers", "2", "--stats"]
-    with start(*arguments, command=command) as process:
-        deadline = time.monotonic() + LIMIT_S
-        for at, line in enumerate(process.stdout):
-            value, pid = json.loads(line)["value"]["w"]
-            assert value == at
-            assert time.monotonic() < deadline
-            if pid != process.pid:
-                break
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert err.splitlines()[-1].split()[0] == "1"
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)

@@ -269,7 +269,7 @@ impl EpochDriver {
         for step in steps.try_iter()? {
             let step: GivenStep = step?.extract()?;
             let slots = step.first..step.first + step.signals.len() as u32;
-            let core = &scheduler.borrow().core;
+            let core = &scheduler.get().lock().core;
             let Some(node) = core.items.node(&step.node_id).filter(|_| step.plain) else {
                 unknown.extend(slots);
                 own.push(None);

@@ -5,8 +5,10 @@ mod ahead;
 mod block;
 mod driver;
 mod handles;
+mod indices;
 mod run;
 mod scheduler;
+mod snapshot;
 
 use crate::error::Error;
 use pyo3::exceptions::PyValueError;
@@ -32,7 +34,7 @@ impl From<Error> for PyErr {
     }
 }
 
-#[pymodule]
+#[pymodule(gil_used = false)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add(
         "BUILD",

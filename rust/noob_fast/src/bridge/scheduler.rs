@@ -1,49 +1,156 @@
-//! `FastScheduler`: the core's questions and answers in Python's terms.
+//! `FastScheduler`: the core's questions and answers in Python's terms. The core is behind a lock, so
+//! that any number of threads may ask; no Python runs while it is held, for whatever runs then
+//! might ask too.
 
 use crate::bridge::NotAddedError;
-use crate::bridge::handles::Handles;
+use crate::bridge::handles::{Handles, Names, introduce};
+use crate::bridge::{indices, snapshot};
 use crate::scheduler::epoch::Epoch;
-use crate::scheduler::graph::{Edge, Lists, Node};
+use crate::scheduler::graph::{Edge, Node};
 use crate::scheduler::items::{Item, Items};
 use crate::scheduler::{Event, Scheduler};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyDict, PyList, PySet, PyString};
+use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PySet, PyString, PyTuple};
+use rustc_hash::FxHashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-type Ready = Vec<(Py<PyAny>, Py<PyString>)>;
 type EventTuple<'py> = (Bound<'py, PyAny>, PyBackedStr, PyBackedStr, bool, bool);
 
-/// NOOB's `noob_core.Scheduler`, in time linear in nodes and edges.
-#[pyclass(module = "noob_fast", name = "FastScheduler")]
-pub struct FastScheduler {
+/// What the lock guards.
+pub struct State {
     pub core: Scheduler,
     handles: Handles,
 }
 
+/// NOOB's `noob_core.Scheduler`, in time linear in nodes and edges. Any number of threads may use
+/// one: each call is done as a whole.
+#[pyclass(module = "noob_fast", name = "FastScheduler", frozen)]
+pub struct FastScheduler {
+    state: Mutex<State>,
+    names: Names,
+    epoch_type: Py<PyAny>,
+}
+
 impl FastScheduler {
-    pub fn name(&mut self, py: Python<'_>, item: Item) -> Py<PyString> {
-        self.handles.name(py, &self.core.items, item)
+    /// The core, for oneself. Python must not run before the guard is dropped.
+    #[inline]
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Our epoch for NOOB's, or for a number.
-    pub fn epoch(&mut self, given: &Bound<'_, PyAny>) -> PyResult<Epoch> {
-        self.handles.epoch(&mut self.core, given)
+    /// The core, and our epoch for NOOB's, or for a number.
+    #[inline]
+    pub fn at(&self, given: &Bound<'_, PyAny>) -> PyResult<(MutexGuard<'_, State>, Epoch)> {
+        let state = self.lock();
+        if let Some(known) = state.handles.known(given) {
+            let known = known.clone();
+            return Ok((state, known));
+        }
+        drop(state);
+        let epoch = self.read(given)?;
+        Ok((self.lock(), epoch))
+    }
+
+    fn read(&self, given: &Bound<'_, PyAny>) -> PyResult<Epoch> {
+        let py = given.py();
+        if given.is_instance_of::<PyInt>() {
+            let root = given.extract().map_err(|_| {
+                PyTypeError::new_err(format!(
+                    "{given} is not an epoch: it must fit 32 bits, unsigned"
+                ))
+            })?;
+            return Ok(Epoch::root(root));
+        }
+        if !given.is_instance(self.epoch_type.bind(py))? {
+            let text = format!("An epoch is an Epoch or an int, not {}", given.get_type());
+            return Err(PyTypeError::new_err(text));
+        }
+        let root = given.getattr("root")?.extract()?;
+        let mut path: Vec<(PyBackedStr, u32)> = Vec::new();
+        for at in 1..given.len()? {
+            path.push(given.get_item(at)?.extract()?);
+        }
+        let epoch = {
+            let items = &mut self.lock().core.items;
+            let path = path.iter();
+            let path = path.map(|(name, index)| (items.intern_node(name), *index));
+            Epoch {
+                root,
+                path: path.collect(),
+            }
+        };
+        for &(node, _) in &epoch.path {
+            self.place_opener(py, node)?;
+        }
+        let State { core, handles } = &mut *self.lock();
+        handles.keep(core, &epoch, given.clone().unbind());
+        Ok(epoch)
+    }
+
+    /// Find a node's place in NOOB's order of epochs, which only NOOB knows.
+    fn place_opener(&self, py: Python<'_>, node: Item) -> PyResult<()> {
+        if self.lock().core.order.knows(node) {
+            return Ok(());
+        }
+        let name = self.name(py, node);
+        let probe = self.epoch_type.bind(py).call1((0, vec![(name, 0)]))?;
+        loop {
+            let openers = self.lock().handles.openers(py);
+            let (mut at, mut end) = (0, openers.len());
+            while at < end {
+                let middle = at.midpoint(end);
+                if openers[middle].bind(py).lt(&probe)? {
+                    at = middle + 1;
+                } else {
+                    end = middle;
+                }
+            }
+            let probe = probe.clone().unbind();
+            let State { core, handles } = &mut *self.lock();
+            if core.order.knows(node) || handles.place(core, openers.len(), at, node, probe) {
+                return Ok(());
+            }
+            // Another thread has placed one in the meantime.
+        }
+    }
+
+    pub fn name(&self, py: Python<'_>, item: Item) -> Py<PyString> {
+        if let Some(name) = self.names.get(item) {
+            return name.clone_ref(py);
+        }
+        let text = self.lock().core.items.text(item).to_owned();
+        PyString::new(py, &text).unbind()
     }
 
     /// NOOB's epoch for ours.
-    pub fn handle(&mut self, py: Python<'_>, epoch: &Epoch) -> PyResult<Py<PyAny>> {
-        self.handles.handle(py, &self.core, epoch)
+    pub fn handle(&self, py: Python<'_>, epoch: &Epoch) -> PyResult<Py<PyAny>> {
+        if let Some(handle) = self.lock().handles.get(epoch) {
+            return Ok(handle.clone_ref(py));
+        }
+        let path: Vec<(Py<PyString>, u32)> = epoch
+            .path
+            .iter()
+            .map(|&(node, index)| (self.name(py, node), index))
+            .collect();
+        let made = self.epoch_type.bind(py).call1((epoch.root, path))?.unbind();
+        let State { core, handles } = &mut *self.lock();
+        handles.keep(core, epoch, made.clone_ref(py));
+        Ok(handles.get(epoch).unwrap_or(&made).clone_ref(py))
     }
 
-    fn ended(&mut self, py: Python<'_>, epochs: &[Epoch]) -> PyResult<Vec<Py<PyAny>>> {
+    fn ended(&self, py: Python<'_>, epochs: &[Epoch]) -> PyResult<Vec<Py<PyAny>>> {
         epochs.iter().map(|epoch| self.handle(py, epoch)).collect()
     }
 
     fn item(&self, node: &str, signal: Option<&str>) -> PyResult<Item> {
-        let items = &self.core.items;
-        let found = match (items.node(node), signal) {
-            (Some(owner), Some(signal)) => items.signal(owner, signal),
-            (owner, _) => owner,
+        let found = {
+            let items = &self.lock().core.items;
+            match (items.node(node), signal) {
+                (Some(owner), Some(signal)) => items.signal(owner, signal),
+                (owner, _) => owner,
+            }
         };
         found.ok_or_else(|| {
             let what = signal.map_or_else(
@@ -54,55 +161,107 @@ impl FastScheduler {
         })
     }
 
-    fn ready(&mut self, py: Python<'_>, ready: &[(Epoch, Item)]) -> PyResult<Ready> {
-        let mut result = Vec::with_capacity(ready.len());
-        for group in ready.chunk_by(|(before, _), (epoch, _)| before == epoch) {
-            let handle = self.handle(py, &group[0].0)?;
-            result.extend(
-                group
-                    .iter()
-                    .map(|(_, node)| (handle.clone_ref(py), self.name(py, *node))),
-            );
-        }
-        Ok(result)
-    }
-
-    /// An item as NOOB's scheduler state has it: a name, or a name and its signal's.
-    fn label<'py>(&mut self, py: Python<'py>, item: Item) -> PyResult<Bound<'py, PyAny>> {
-        if self.core.items.is_signal(item) {
-            let owner = self.core.items.owner(item);
-            let owner = self.name(py, owner);
-            let signal = self.core.items.text(item);
-            Ok((owner, signal).into_pyobject(py)?.into_any())
-        } else {
-            Ok(self.name(py, item).into_bound(py).into_any())
+    /// The node of a name.
+    fn node(&self, name: &Bound<'_, PyString>) -> PyResult<Item> {
+        match self.names.node(name) {
+            Some(node) => Ok(node),
+            None => self.item(name.to_str()?, None),
         }
     }
 
-    fn labels<'py>(
-        &mut self,
+    /// An epoch and a node, as `get_ready` lists them.
+    #[inline]
+    fn pair<'a, 'py>(
+        &self,
+        pair: &'a Bound<'py, PyAny>,
+    ) -> PyResult<(&'a Bound<'py, PyAny>, Item)> {
+        if let Ok(tuple) = pair.cast::<PyTuple>()
+            && let [epoch, name] = tuple.as_slice()
+        {
+            return Ok((epoch, self.node(name.cast()?)?));
+        }
+        let text = format!("{pair} is not a pair of an epoch and a node's name");
+        Err(PyTypeError::new_err(text))
+    }
+
+    fn listed<'py>(
+        &self,
         py: Python<'py>,
-        items: impl IntoIterator<Item = Item>,
-    ) -> PyResult<Bound<'py, PySet>> {
-        let set = PySet::empty(py)?;
-        for item in items {
-            set.add(self.label(py, item)?)?;
+        ready: &[(Epoch, Vec<Item>)],
+    ) -> PyResult<Bound<'py, PyList>> {
+        let pairs = |(epoch, nodes): &(Epoch, Vec<Item>)| {
+            let handle = self.handle(py, epoch)?;
+            let pairs = nodes.iter().map(|&node| (&handle, self.name(py, node)));
+            PyList::new(py, pairs)
+        };
+        let Some((first, others)) = ready.split_first() else {
+            return Ok(PyList::empty(py));
+        };
+        let list = pairs(first)?;
+        for other in others {
+            list.call_method1("extend", (pairs(other)?,))?;
         }
-        Ok(set)
+        Ok(list)
     }
+
+    fn names_of(&self, py: Python<'_>, nodes: &[Item]) -> Vec<Py<PyString>> {
+        nodes.iter().map(|&node| self.name(py, node)).collect()
+    }
+}
+
+/// What each item costs, as `costs` has it by name: 1 if it is not there.
+fn read_costs(
+    items: &Items,
+    names: &Names,
+    costs: Option<&Bound<'_, PyMapping>>,
+) -> PyResult<Vec<f64>> {
+    let mut read = vec![1.0; items.len()];
+    let Some(costs) = costs else {
+        return Ok(read);
+    };
+    for cost in costs.items()? {
+        let (name, cost): (PyBackedStr, f64) = cost.extract()?;
+        let node = items.node(&name);
+        let Some(node) = node.filter(|&node| names.index(node) != u32::MAX) else {
+            let text = format!("costs has '{name}', which is no node of the graph");
+            return Err(NotAddedError::new_err(text));
+        };
+        if !(0.0..f64::INFINITY).contains(&cost) {
+            return Err(PyValueError::new_err(format!(
+                "costs['{name}'] is {cost}, not a finite number of seconds, 0 or more"
+            )));
+        }
+        read[node as usize] = cost;
+    }
+    Ok(read)
 }
 
 #[pymethods]
 impl FastScheduler {
     #[new]
-    fn new(py: Python<'_>, nodes: &Bound<'_, PyAny>, edges: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (nodes, edges, *, priority="order", costs=None))]
+    fn new(
+        py: Python<'_>,
+        nodes: &Bound<'_, PyAny>,
+        edges: &Bound<'_, PyAny>,
+        priority: &str,
+        costs: Option<&Bound<'_, PyMapping>>,
+    ) -> PyResult<Self> {
         let mut items = Items::default();
+        let mut given = FxHashMap::default();
+        let mut intern = |items: &mut Items, name: &Bound<'_, PyString>| -> PyResult<Item> {
+            let item = items.intern_node(name.to_str()?);
+            if let Ok(name) = name.cast_exact::<PyString>() {
+                given.entry(item).or_insert_with(|| name.clone().unbind());
+            }
+            Ok(item)
+        };
         let mut own = Vec::new();
         for node in nodes.try_iter()? {
-            let (id, enabled, stateful): (PyBackedStr, bool, Option<bool>) = node?.extract()?;
-            let item = items.intern_node(&id);
+            let (id, enabled, stateful): (Bound<'_, PyString>, bool, Option<bool>) =
+                node?.extract()?;
             own.push(Node {
-                item,
+                item: intern(&mut items, &id)?,
                 enabled,
                 stateful: stateful.unwrap_or(false),
             });
@@ -110,14 +269,14 @@ impl FastScheduler {
         let mut dependencies = Vec::new();
         for edge in edges.try_iter()? {
             let (source, signal, target, slot, required): (
+                Bound<'_, PyString>,
                 PyBackedStr,
-                PyBackedStr,
-                PyBackedStr,
+                Bound<'_, PyString>,
                 PyBackedStr,
                 bool,
             ) = edge?.extract()?;
-            let source = items.intern_node(&source);
-            let target = items.intern_node(&target);
+            let source = intern(&mut items, &source)?;
+            let target = intern(&mut items, &target)?;
             dependencies.push(Edge {
                 source,
                 signal: items.intern_signal(source, &signal),
@@ -126,155 +285,254 @@ impl FastScheduler {
                 required,
             });
         }
-        let handles = Handles::new(py)?;
-        handles.introduce(py, &items, &own, &dependencies)?;
+        let names = Names::new(py, &items, &given, &own, &dependencies);
+        let costs = match (priority, costs) {
+            ("order", None) => None,
+            ("order", Some(_)) => {
+                let text = "costs are for priority 'critical_path'; 'order' does not ask for them";
+                return Err(PyValueError::new_err(text));
+            }
+            ("critical_path", costs) => Some(read_costs(&items, &names, costs)?),
+            _ => {
+                let text = format!("priority is 'order' or 'critical_path', not '{priority}'");
+                return Err(PyValueError::new_err(text));
+            }
+        };
+        let epoch_type = py.import("noob_core")?.getattr("Epoch")?;
+        introduce(&epoch_type, &items, &own, &dependencies)?;
+        let mut core = Scheduler::new(items, &own, dependencies);
+        if let Some(costs) = costs {
+            core.prefer_critical_path(costs);
+        }
         Ok(FastScheduler {
-            core: Scheduler::new(items, &own, dependencies),
-            handles,
+            state: Mutex::new(State {
+                core,
+                handles: Handles::default(),
+            }),
+            names,
+            epoch_type: epoch_type.unbind(),
         })
     }
 
-    fn add_epoch(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let epoch = self.core.add_epoch();
+    fn add_epoch(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let epoch = self.lock().core.add_epoch();
         self.handle(py, &epoch)
     }
 
-    fn add_epoch_at(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let ours = self.epoch(epoch)?;
-        self.core.add_epoch_at(&ours)?;
+    fn add_epoch_at(&self, epoch: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let (mut state, ours) = self.at(epoch)?;
+        state.core.add_epoch_at(&ours)?;
+        drop(state);
         self.handle(epoch.py(), &ours)
     }
 
-    fn begin(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match self.core.begin()? {
-            Some(epoch) => self.handle(py, &epoch).map(Some),
-            None => Ok(None),
-        }
+    fn begin(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let epoch = self.lock().core.begin()?;
+        epoch.map(|epoch| self.handle(py, &epoch)).transpose()
     }
 
     fn is_active(&self) -> bool {
-        self.core.is_active()
+        self.lock().core.is_active()
     }
 
-    fn is_active_at(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let epoch = self.epoch(epoch)?;
-        Ok(self.core.is_active_at(&epoch))
+    fn is_active_at(&self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (state, epoch) = self.at(epoch)?;
+        Ok(state.core.is_active_at(&epoch))
     }
 
-    fn epoch_completed(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let epoch = self.epoch(epoch)?;
-        Ok(self.core.epoch_completed(&epoch))
+    fn epoch_completed(&self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (state, epoch) = self.at(epoch)?;
+        Ok(state.core.epoch_completed(&epoch))
     }
 
-    fn first_active_epoch(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.core
-            .first_active_epoch()
-            .map(|epoch| self.handle(py, &epoch))
-            .transpose()
+    fn first_active_epoch(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let epoch = self.lock().core.first_active_epoch();
+        epoch.map(|epoch| self.handle(py, &epoch)).transpose()
     }
 
-    fn sources_finished(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let epoch = self.epoch(epoch)?;
-        Ok(self.core.sources_finished(&epoch))
+    fn sources_finished(&self, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let (mut state, epoch) = self.at(epoch)?;
+        Ok(state.core.sources_finished(&epoch))
     }
 
-    fn get_ready(&mut self, py: Python<'_>) -> PyResult<Ready> {
-        let ready = self.core.get_ready();
-        self.ready(py, &ready)
+    fn get_ready<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let mut ready = Vec::new();
+        {
+            let core = &mut self.lock().core;
+            for root in core.root_epochs() {
+                ready.extend(core.take_ready(&root));
+            }
+        }
+        self.listed(py, &ready)
     }
 
-    fn get_ready_at(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<Ready> {
-        let ours = self.epoch(epoch)?;
-        let ready = self.core.get_ready_at(&ours);
-        self.ready(epoch.py(), &ready)
+    fn get_ready_at<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (mut state, ours) = self.at(epoch)?;
+        let ready = state.core.take_ready(&ours);
+        drop(state);
+        self.listed(epoch.py(), &ready)
+    }
+
+    /// The names of the nodes: where one stands is its index.
+    fn node_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.names.in_order(py)
+    }
+
+    /// Take what is ready in an epoch alone, as indices.
+    fn ready_array<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (mut state, ours) = self.at(epoch)?;
+        let mut ready = state.core.take_ready_of(&ours);
+        drop(state);
+        for node in &mut ready {
+            *node = self.names.index(*node);
+        }
+        indices::array(epoch.py(), &ready)
+    }
+
+    /// Mark nodes of an epoch as done, with their signals, by their indices.
+    fn done_array(
+        &self,
+        epoch: &Bound<'_, PyAny>,
+        indices: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<Py<PyAny>>> {
+        let mut nodes = indices::read(indices)?;
+        let mut unknown = None;
+        for at in 0..nodes.len() {
+            match self.names.at(nodes[at]) {
+                Ok(node) => nodes[at] = node,
+                Err(error) => {
+                    unknown = Some(error);
+                    nodes.truncate(at);
+                    break;
+                }
+            }
+        }
+        let (mut state, ours) = self.at(epoch)?;
+        let ended = state.core.done_all(&ours, &nodes)?;
+        drop(state);
+        match unknown {
+            Some(error) => Err(error),
+            None => self.ended(epoch.py(), &ended),
+        }
     }
 
     fn node_is_ready(
-        &mut self,
-        node: &str,
+        &self,
+        node: &Bound<'_, PyString>,
         epoch: &Bound<'_, PyAny>,
         subepochs: bool,
     ) -> PyResult<bool> {
-        let item = self.item(node, None)?;
-        let epoch = self.epoch(epoch)?;
-        Ok(self.core.node_is_ready(item, &epoch, subepochs))
+        let item = self.node(node)?;
+        let (state, epoch) = self.at(epoch)?;
+        Ok(state.core.node_is_ready(item, &epoch, subepochs))
     }
 
-    fn node_is_done(&mut self, node: &str, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let item = self.item(node, None)?;
-        let epoch = self.epoch(epoch)?;
-        Ok(self.core.node_is_done(item, &epoch))
+    fn node_is_done(&self, node: &Bound<'_, PyString>, epoch: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let item = self.node(node)?;
+        let (state, epoch) = self.at(epoch)?;
+        Ok(state.core.node_is_done(item, &epoch))
     }
 
     #[pyo3(signature = (epoch, node_id, signal=None, with_signals=true))]
     fn done(
-        &mut self,
+        &self,
         epoch: &Bound<'_, PyAny>,
-        node_id: &str,
+        node_id: &Bound<'_, PyString>,
         signal: Option<&str>,
         with_signals: bool,
     ) -> PyResult<Vec<Py<PyAny>>> {
-        let item = self.item(node_id, signal)?;
-        let ours = self.epoch(epoch)?;
-        let ended = self.core.done(&ours, item, with_signals)?;
+        let item = match signal {
+            None => self.node(node_id)?,
+            Some(_) => self.item(node_id.to_str()?, signal)?,
+        };
+        let (mut state, ours) = self.at(epoch)?;
+        let ended = state.core.done(&ours, item, with_signals)?;
+        drop(state);
         self.ended(epoch.py(), &ended)
     }
 
     #[pyo3(signature = (epoch, node_id, signal=None, with_signals=true, unlock_optionals=true))]
     fn expire(
-        &mut self,
+        &self,
         epoch: &Bound<'_, PyAny>,
-        node_id: &str,
+        node_id: &Bound<'_, PyString>,
         signal: Option<&str>,
         with_signals: bool,
         unlock_optionals: bool,
     ) -> PyResult<Vec<Py<PyAny>>> {
-        let item = self.item(node_id, signal)?;
-        let ours = self.epoch(epoch)?;
-        let ended = self
+        let item = self.item(node_id.to_str()?, signal)?;
+        let (mut state, ours) = self.at(epoch)?;
+        let ended = state
             .core
             .expire(&ours, item, with_signals, unlock_optionals)?;
+        drop(state);
         self.ended(epoch.py(), &ended)
     }
 
     /// Mark nodes as done, with their signals, as `get_ready` and `get_ready_at` list them.
-    fn done_many(&mut self, py: Python<'_>, nodes: &Bound<'_, PyList>) -> PyResult<Vec<Py<PyAny>>> {
-        let mut ended = Vec::new();
+    fn done_many(&self, py: Python<'_>, nodes: &Bound<'_, PyList>) -> PyResult<Vec<Py<PyAny>>> {
+        // They are read before the core is asked, up to the first that cannot be.
+        let mut items: Vec<Item> = Vec::with_capacity(nodes.len());
+        let mut parts: Vec<(Bound<'_, PyAny>, usize)> = Vec::new();
+        let mut unknown = None;
         for node in nodes {
-            let (epoch, name): (Bound<'_, PyAny>, Bound<'_, PyString>) = node.extract()?;
-            let item = match self.handles.named(&name) {
-                Some(item) => item,
-                None => self.item(name.to_str()?, None)?,
-            };
-            let epoch = self.epoch(&epoch)?;
-            ended.extend(self.core.done(&epoch, item, true)?);
+            match self.pair(&node) {
+                Ok((epoch, item)) => {
+                    items.push(item);
+                    match parts.last_mut() {
+                        Some((last, end)) if last.is(epoch) => *end += 1,
+                        _ => parts.push((epoch.clone(), items.len())),
+                    }
+                }
+                Err(error) => {
+                    unknown = Some(error);
+                    break;
+                }
+            }
         }
-        self.ended(py, &ended)
+        let mut ended = Vec::new();
+        let mut begin = 0;
+        for (epoch, end) in parts {
+            let (mut state, ours) = self.at(&epoch)?;
+            ended.extend(state.core.done_all(&ours, &items[begin..end])?);
+            begin = end;
+        }
+        match unknown {
+            Some(error) => Err(error),
+            None => self.ended(py, &ended),
+        }
     }
 
-    fn release_early(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let epoch = self.epoch(epoch)?;
-        self.core.release_early(&epoch);
+    fn release_early(&self, epoch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (mut state, epoch) = self.at(epoch)?;
+        state.core.release_early(&epoch);
         Ok(())
     }
 
-    fn end_epoch(&mut self, epoch: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {
-        let ours = self.epoch(epoch)?;
-        let ended = self.core.end_epoch(&ours)?;
+    fn end_epoch(&self, epoch: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyAny>>> {
+        let (mut state, ours) = self.at(epoch)?;
+        let ended = state.core.end_epoch(&ours)?;
+        drop(state);
         self.ended(epoch.py(), &ended)
     }
 
-    fn update(&mut self, py: Python<'_>, events: Vec<EventTuple<'_>>) -> PyResult<Vec<Py<PyAny>>> {
+    fn update(&self, py: Python<'_>, events: Vec<EventTuple<'_>>) -> PyResult<Vec<Py<PyAny>>> {
         let mut ours = Vec::with_capacity(events.len());
+        let mut state = self.lock();
         for (epoch, node_id, signal, no_event, exhausted) in events {
-            let items = &self.core.items;
-            let Some(node) = items.node(&node_id).filter(|&node| self.core.matters(node)) else {
-                continue;
+            let core = &state.core;
+            let node = core.items.node(&node_id).filter(|&node| core.matters(node));
+            let Some(node) = node else { continue };
+            let signal = core.items.signal(node, &signal);
+            let signal = signal.filter(|&signal| core.matters(signal));
+            let epoch = if let Some(epoch) = state.handles.known(&epoch) {
+                epoch.clone()
+            } else {
+                drop(state);
+                let epoch = self.read(&epoch)?;
+                state = self.lock();
+                epoch
             };
-            let signal = items
-                .signal(node, &signal)
-                .filter(|&signal| self.core.matters(signal));
-            let epoch = self.epoch(&epoch)?;
             ours.push(Event {
                 epoch,
                 node,
@@ -283,103 +541,58 @@ impl FastScheduler {
                 exhausted,
             });
         }
-        let ended = self.core.update(ours)?;
+        let ended = state.core.update(ours)?;
+        drop(state);
         self.ended(py, &ended)
     }
 
-    fn has_cycle(&mut self) -> bool {
-        self.core.has_cycle()
+    fn has_cycle(&self) -> bool {
+        self.lock().core.has_cycle()
     }
 
-    fn generations(&mut self, py: Python<'_>) -> Vec<Vec<Py<PyString>>> {
-        let groups = self.core.generations();
-        groups
-            .into_iter()
-            .map(|group| group.into_iter().map(|item| self.name(py, item)).collect())
-            .collect()
+    fn generations(&self, py: Python<'_>) -> Vec<Vec<Py<PyString>>> {
+        let groups = self.lock().core.generations();
+        groups.iter().map(|it| self.names_of(py, it)).collect()
     }
 
-    fn source_nodes(&mut self, py: Python<'_>) -> Vec<Py<PyString>> {
-        let sources = self.core.source_nodes().to_vec();
-        sources
-            .into_iter()
-            .map(|item| self.name(py, item))
-            .collect()
+    fn source_nodes(&self, py: Python<'_>) -> Vec<Py<PyString>> {
+        let sources = self.lock().core.source_nodes().to_vec();
+        self.names_of(py, &sources)
     }
 
-    fn upstream_nodes<'py>(&mut self, py: Python<'py>, node: &str) -> PyResult<Bound<'py, PySet>> {
-        let item = self.item(node, None)?;
-        let upstream = self.core.upstream_nodes(item)?;
-        self.labels(py, upstream)
+    fn upstream_nodes<'py>(
+        &self,
+        py: Python<'py>,
+        node: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PySet>> {
+        let item = self.node(node)?;
+        let upstream = self.lock().core.upstream_nodes(item)?;
+        PySet::new(py, upstream.into_iter().map(|item| self.name(py, item)))
     }
 
-    fn get_epoch_state<'py>(&mut self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-        let py = epoch.py();
-        let ours = self.epoch(epoch)?;
-        let (graph, state) = self.core.epoch_state(&ours)?;
-        let result = PyDict::new(py);
-        for (key, group) in [
-            ("ready", state.ready),
-            ("out", state.out),
-            ("done", state.done),
-            ("disabled", state.disabled),
-            ("ran", state.ran),
-            ("pending", state.pending),
-        ] {
-            result.set_item(key, self.labels(py, group)?)?;
-        }
-        result.set_item("npassedout", state.passed_out)?;
-        result.set_item("nfinished", state.finished)?;
-        let info = PyDict::new(py);
-        for (item, waiting) in state.known {
-            let record = PyDict::new(py);
-            record.set_item("nqueue", waiting)?;
-            let local = graph.local(item);
-            let around = |list: &Lists| -> Vec<Item> {
-                let list = local.map_or(&[][..], |at| list.of(at)).iter();
-                list.map(|&at| graph.items[at as usize]).collect()
-            };
-            record.set_item("successors", self.labels(py, around(&graph.successors))?)?;
-            record.set_item(
-                "predecessors",
-                self.labels(py, around(&graph.predecessors))?,
-            )?;
-            let optionals = graph.optionals(&self.core.items);
-            let takes = optionals
-                .predecessors
-                .get(&item)
-                .cloned()
-                .unwrap_or_default();
-            let frees = local.map_or_else(Vec::new, |at| optionals.of(at).to_vec());
-            let optional = PyDict::new(py);
-            for (signal, slot) in takes {
-                optional.set_item(self.label(py, signal)?, self.slot_label(py, slot))?;
-            }
-            record.set_item("optional_predecessors", optional)?;
-            let slots = PySet::empty(py)?;
-            for slot in frees {
-                slots.add(self.slot_label(py, slot))?;
-            }
-            record.set_item("optional_successors", slots)?;
-            info.set_item(self.label(py, item)?, record)?;
-        }
-        result.set_item("info", info)?;
-        Ok(result)
+    fn get_epoch_state<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let (state, ours) = self.at(epoch)?;
+        let found = state.core.epoch_state(&ours)?;
+        let items = state.core.items.clone();
+        drop(state);
+        snapshot::describe(self, epoch.py(), &items, found)
     }
 
     #[getter]
     fn exhausted(&self) -> bool {
-        self.core.exhausted
+        self.lock().core.exhausted
     }
 
     #[getter]
     fn epoch_log<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PySet>> {
-        PySet::new(py, self.core.epoch_log())
+        let log = self.lock().core.epoch_log().clone();
+        PySet::new(py, log)
     }
 
     #[getter]
-    fn subepochs<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn subepochs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let subepochs: Vec<(Epoch, Vec<Epoch>)> = self
+            .lock()
             .core
             .subepochs()
             .map(|(epoch, below)| (epoch.clone(), below.to_vec()))
@@ -393,13 +606,5 @@ impl FastScheduler {
             result.set_item(self.handle(py, &epoch)?, set)?;
         }
         Ok(result)
-    }
-}
-
-impl FastScheduler {
-    fn slot_label(&mut self, py: Python<'_>, slot: u32) -> (Py<PyString>, String) {
-        let owner = self.core.items.slot_owner(slot);
-        let text = self.core.items.slot_text(slot).to_owned();
-        (self.name(py, owner), text)
     }
 }

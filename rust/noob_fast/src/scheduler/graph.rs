@@ -6,6 +6,7 @@
 
 use crate::scheduler::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
 use crate::scheduler::optional::Optionals;
+use crate::scheduler::priority::upward_ranks;
 use crate::scheduler::ready::ReadySet;
 use crate::scheduler::sorter::{Sorter, generations};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -92,6 +93,7 @@ pub struct Graph {
     pub edges: Vec<Edge>,
     pub stateful: Vec<u32>,
     optionals: OnceLock<Optionals>,
+    ranks: OnceLock<Vec<f64>>,
 }
 
 /// The state of one construction.
@@ -231,6 +233,17 @@ impl Graph {
         self.optionals.get_or_init(|| Optionals::new(self, all))
     }
 
+    /// How far each item is from the end, in what `costs` counts, by node. (One scheduler's graphs
+    /// are only ever asked with the same costs.)
+    pub fn ranks(&self, costs: &[f64]) -> &[f64] {
+        self.ranks.get_or_init(|| {
+            upward_ranks(self, |at| {
+                let (item, is_signal) = (self.items[at as usize], self.is_signal[at as usize]);
+                if is_signal { 0.0 } else { costs[item as usize] }
+            })
+        })
+    }
+
     /// Nodes that depend on nothing but their own previous epoch.
     pub fn source_nodes(&self) -> Vec<Item> {
         (0..self.len() as u32)
@@ -311,6 +324,7 @@ impl Builder<'_> {
             edges,
             stateful,
             optionals: OnceLock::new(),
+            ranks: OnceLock::new(),
         });
         let exhausted = Graph::is_exhausted(&graph, self.all);
         let mut graph = Arc::into_inner(graph).expect("the sorters that borrowed it are gone");

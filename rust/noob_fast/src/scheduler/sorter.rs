@@ -249,12 +249,18 @@ impl Sorter {
         Ok(())
     }
 
-    /// Finish all signals of a node that are not finished.
-    pub fn signals_done(&mut self, local: u32) {
+    /// Finish a node that ran, and those of its signals that are not finished. False if the node
+    /// was finished before; then nothing changes.
+    #[inline]
+    pub fn node_done(&mut self, local: u32) -> bool {
+        if !self.done_local(local) {
+            return false;
+        }
         for at in 0..self.graph.signals.of(local).len() {
             let signal = self.graph.signals.of(local)[at];
             self.done_local(signal);
         }
+        true
     }
 
     /// Finish one item of the graph that ran. False if it was finished before.

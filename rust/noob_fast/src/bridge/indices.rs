@@ -1,7 +1,7 @@
 //! Indices as Python has them: `array.array("I")` on the way out, on the way in whatever has the
 //! buffer protocol with unsigned 32-bit integers.
 
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::{Element, PyUntypedBuffer};
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -28,18 +28,25 @@ pub fn read(given: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
         let wanted = "indices are a buffer of unsigned 32-bit integers with one dimension";
         PyTypeError::new_err(format!("{wanted}, not {what}"))
     };
-    let buffer = match PyBuffer::<u32>::get(given) {
+    let buffer = match PyUntypedBuffer::get(given) {
         Ok(buffer) => buffer,
-        Err(error) if error.is_instance_of::<PyBufferError>(py) => {
-            return Err(refuse("a buffer of something else"));
-        }
-        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
-            return Err(refuse(&given.get_type().to_string()));
+        Err(error)
+            if error.is_instance_of::<PyTypeError>(py)
+                || error.is_instance_of::<PyBufferError>(py) =>
+        {
+            return Err(refuse(&format!("{} ({error})", given.get_type())));
         }
         Err(error) => return Err(error),
     };
+    if buffer.item_size() != size_of::<u32>() || !u32::is_compatible_format(buffer.format()) {
+        return Err(refuse("a buffer of something else"));
+    }
     if buffer.dimensions() != 1 {
         return Err(refuse(&format!("with {}", buffer.dimensions())));
     }
-    buffer.to_vec(py)
+    if buffer.item_count() == 0 {
+        // Where there is nothing it may be anywhere, and so in no place for an integer.
+        return Ok(Vec::new());
+    }
+    buffer.into_typed::<u32>()?.to_vec(py)
 }

@@ -54,12 +54,12 @@ pub fn run_epoch(scheduler: &mut Scheduler) -> usize {
     let epoch = epoch.expect("something can run");
     let mut ran = 0;
     loop {
-        let ready = scheduler.get_ready_at(&epoch);
+        let ready = scheduler.take_ready_of(&epoch);
         if ready.is_empty() {
             return ran;
         }
-        for (at, node) in ready {
-            scheduler.done(&at, node, true).expect("it is out");
+        for node in ready {
+            scheduler.done(&epoch, node, true).expect("it is out");
             ran += 1;
         }
     }

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What one epoch's nodes emitted, by slot: the value, the time, and the order in which they came.
+/// For one thread at a time: where two use it at once, one of them gets a `RuntimeError` ("Already
+/// borrowed", "Already mutably borrowed").
 #[pyclass(module = "noob_fast")]
 pub struct ValueBlock {
     pub values: Vec<Option<Py<PyAny>>>,

@@ -137,7 +137,8 @@ pub struct Watch {
     pub clock: u64,
 }
 
-/// A plan's plain steps on a native scheduler.
+/// A plan's plain steps on a native scheduler. It does not change but for counters and places, so
+/// threads may share it, each with an `EpochRun` of its own.
 #[pyclass(module = "noob_fast", frozen)]
 pub struct EpochDriver {
     pub scheduler: Py<FastScheduler>,

@@ -30,17 +30,17 @@ impl Names {
     pub fn new(
         py: Python<'_>,
         items: &Items,
-        given: &FxHashMap<Item, Py<PyString>>,
+        given: Vec<Option<Py<PyString>>>,
         nodes: &[Node],
         edges: &[Edge],
     ) -> Self {
-        let by_item: Vec<Option<Py<PyString>>> = (0..items.len() as Item)
-            .map(|item| match given.get(&item) {
-                _ if items.is_signal(item) => None,
-                Some(name) => Some(name.clone_ref(py)),
-                None => Some(PyString::new(py, items.text(item)).unbind()),
-            })
-            .collect();
+        let mut by_item = given;
+        by_item.resize_with(items.len(), || None);
+        for (name, item) in by_item.iter_mut().zip(0..) {
+            if name.is_none() && !items.is_signal(item) {
+                *name = Some(PyString::new(py, items.text(item)).unbind());
+            }
+        }
         let mut names = Names {
             by_address: (0..)
                 .zip(&by_item)

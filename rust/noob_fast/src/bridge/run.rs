@@ -16,7 +16,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::atomic::Ordering;
 
-/// One root epoch on its way through a driver's steps.
+/// One root epoch on its way through a driver's steps. For one thread at a time: where two use it
+/// at once, one of them gets a `RuntimeError` ("Already borrowed", "Already mutably borrowed").
 #[pyclass(module = "noob_fast")]
 pub struct EpochRun {
     driver: Py<EpochDriver>,

@@ -13,7 +13,6 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyInt, PyList, PyMapping, PySet, PyString, PyTuple};
-use rustc_hash::FxHashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type EventTuple<'py> = (Bound<'py, PyAny>, PyBackedStr, PyBackedStr, bool, bool);
@@ -248,11 +247,16 @@ impl FastScheduler {
         costs: Option<&Bound<'_, PyMapping>>,
     ) -> PyResult<Self> {
         let mut items = Items::default();
-        let mut given = FxHashMap::default();
+        let mut given: Vec<Option<Py<PyString>>> = Vec::new();
         let mut intern = |items: &mut Items, name: &Bound<'_, PyString>| -> PyResult<Item> {
             let item = items.intern_node(name.to_str()?);
-            if let Ok(name) = name.cast_exact::<PyString>() {
-                given.entry(item).or_insert_with(|| name.clone().unbind());
+            if given.len() <= item as usize {
+                given.resize_with(item as usize + 1, || None);
+            }
+            if given[item as usize].is_none()
+                && let Ok(name) = name.cast_exact::<PyString>()
+            {
+                given[item as usize] = Some(name.clone().unbind());
             }
             Ok(item)
         };
@@ -285,7 +289,7 @@ impl FastScheduler {
                 required,
             });
         }
-        let names = Names::new(py, &items, &given, &own, &dependencies);
+        let names = Names::new(py, &items, given, &own, &dependencies);
         let costs = match (priority, costs) {
             ("order", None) => None,
             ("order", Some(_)) => {

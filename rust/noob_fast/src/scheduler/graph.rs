@@ -57,6 +57,7 @@ impl Lists {
         Lists { start, values }
     }
 
+    #[inline]
     pub fn of(&self, index: u32) -> &[u32] {
         let index = index as usize;
         &self.values[self.start[index] as usize..self.start[index + 1] as usize]
@@ -214,6 +215,7 @@ impl Graph {
     }
 
     /// The local number of an item, if the graph has it.
+    #[inline]
     pub fn local(&self, item: Item) -> Option<u32> {
         match &self.index {
             Index::Dense(table) => table

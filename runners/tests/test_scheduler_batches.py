@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
+from noob_core import Epoch
 from noob_core.exceptions import AlreadyDoneError, NotAddedError
 
 from noob_runners.components import scheduler_py
@@ -22,8 +23,6 @@ from scheduler_help import Both, every_implementation, native, outcome, randoms,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from noob_core import Epoch
 
     import noob_fast
     from noob_runners.components.interfaces import SchedulerInterface
@@ -111,6 +110,26 @@ def test_a_batch_is_done_up_to_its_culprit(implementation: Any) -> None:
     with pytest.raises(TypeError, match="not an epoch"):
         tested.done_array(-1, array("I"))
     assert tested.done_array(7, array("I")) == []
+
+
+@every_implementation
+@pytest.mark.parametrize(
+    ("culprit", "error"),
+    [
+        ((Epoch(0), "stranger"), NotAddedError),
+        ((Epoch(0), "short"), AlreadyDoneError),
+        ((None, "long"), TypeError),
+        ((Epoch(0), 3), (TypeError, NotAddedError)),
+        ((Epoch(0),), (TypeError, ValueError)),
+    ],
+    ids=["unknown", "twice", "no epoch", "no name", "no pair"],
+)
+def test_a_list_is_done_up_to_its_culprit(implementation: Any, culprit: Any, error: Any) -> None:
+    tested = made(implementation)
+    epoch = tested.add_epoch()
+    with pytest.raises(error):
+        tested.done_many([(epoch, "short"), culprit, (epoch, "other")])
+    assert [tested.node_is_done(name, epoch) for name in ("short", "other")] == [True, False]
 
 
 @every_implementation

@@ -8,6 +8,7 @@ mod handles;
 mod indices;
 mod run;
 mod scheduler;
+mod shared;
 mod snapshot;
 
 use crate::error::Error;

@@ -23,7 +23,7 @@ from noob_runners.components.graph_py import DONE, PREVIOUS_EPOCH, RAN, Item, li
 from noob_runners.components.sorter_py import Sorter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from noob_runners.components.templates_py import Templates
 
@@ -42,9 +42,10 @@ class Epochs:
         log: the numbers of the last completed root epochs.
     """
 
-    def __init__(self, templates: Templates) -> None:
-        """Start without any epoch."""
+    def __init__(self, templates: Templates, costs: Mapping[str, float] | None = None) -> None:
+        """Start without any epoch. With `costs` (seconds by node) the critical path goes first."""
         self.templates = templates
+        self._costs = costs
         self.sources = dict.fromkeys(templates.whole.source_nodes())
         self.sorters: dict[Epoch, Sorter] = {}
         self.subepochs: dict[Epoch, dict[Epoch, None]] = {}
@@ -98,8 +99,11 @@ class Epochs:
         for epoch in epochs:
             sorter = self.sorters.get(epoch)
             if sorter is not None:
-                names = sorter.graph.names
-                taken += [(epoch, names[node]) for node in sorter.get_ready()]
+                nodes, names = sorter.get_ready(), sorter.graph.names
+                if self._costs is not None:
+                    ranks = sorter.graph.ranks(self._costs)
+                    nodes.sort(key=ranks.__getitem__, reverse=True)  # keeps the order of equals
+                taken += [(epoch, names[node]) for node in nodes]
         return taken
 
     def done(self, epoch: Epoch, item: Item, *, with_signals: bool) -> list[Epoch]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from noob_runners.components.optionals_py import Optionals
+from noob_runners.components.priority_py import upward_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +61,7 @@ class Graph:
         self.flags = bytearray()
         self.disabled = frozenset(name for name, (enabled, _) in nodes.items() if not enabled)
         self._edges = edges
+        self._ranks: list[float] | None = None
         ready = _Ready()
         self._add_edges(edges, ready)
         self._add_nodes(nodes, ready)
@@ -150,6 +152,12 @@ class Graph:
             for successor in successors:
                 predecessors[successor].append(item)
         return predecessors
+
+    def ranks(self, costs: Mapping[str, float]) -> list[float]:
+        """How far each item is from the end, in seconds. Always asked with the same costs."""
+        if self._ranks is None:
+            self._ranks = upward_ranks(self, costs)
+        return self._ranks
 
     @cached_property
     def optionals(self) -> Optionals | None:

@@ -13,7 +13,9 @@ is the outer face: names in, names and epochs out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import sys
+from array import array
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from noob_core import Epoch, SorterState
 from noob_core.exceptions import AlreadyDoneError, NotAddedError, SchedulerExhaustedError
@@ -28,11 +30,14 @@ from noob_runners.components.graph_py import (
     Flags,
     Item,
 )
+from noob_runners.components.priority_py import checked_costs
 from noob_runners.components.sorter_py import Sorter
 from noob_runners.components.templates_py import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from typing_extensions import Buffer
 
 _Event: TypeAlias = tuple[Epoch | int, str, str, bool, bool]
 
@@ -41,18 +46,33 @@ class FastScheduler:
     """Says which nodes can run, in any number of epochs and sub-epochs at once."""
 
     def __init__(
-        self, nodes: Sequence[tuple[str, bool, bool | None]], edges: Sequence[Edge]
+        self,
+        nodes: Sequence[tuple[str, bool, bool | None]],
+        edges: Sequence[Edge],
+        *,
+        priority: Literal["order", "critical_path"] = "order",
+        costs: Mapping[str, float] | None = None,
     ) -> None:
         """Build the graph.
 
         Args:
             nodes: name, enabled, and stateful (None counts as not) of each node.
             edges: source node, source signal, target node, target slot, and required.
+            priority: which of the nodes that are ready in an epoch come first: as noob_core orders
+                them, or those that are furthest from the end.
+            costs: with "critical_path", the seconds that nodes take; 1 for one that is not there.
+
+        Raises:
+            ValueError: if a priority or cost makes no sense, or costs are given beside "order".
+            NotAddedError: if a cost is of an unknown node.
         """
         flags = {name: (enabled, bool(stateful)) for name, enabled, stateful in nodes}
         self._templates = Templates(flags, edges)
         self._graph_items = self._templates.whole.index
-        self._epochs = Epochs(self._templates)
+        both = (name for source, _, target, _, _ in edges for name in (source, target))
+        self._in_order = list(dict.fromkeys([*(name for name, _, _ in nodes), *both]))
+        self._indices = {name: index for index, name in enumerate(self._in_order)}
+        self._epochs = Epochs(self._templates, checked_costs(priority, costs, self._indices))
         self._names = _in_order_of_use(flags, edges)
         # noob_core orders sub-epochs by when it first heard of the node that opened them, so it is
         # told all names in the order in which its own scheduler would hear them
@@ -128,6 +148,32 @@ class FastScheduler:
         epoch = _epoch(epoch)
         below = self._epochs.subepochs.get(epoch)
         return self._epochs.take((epoch,) if below is None else sorted([*below, epoch]))
+
+    def node_names(self) -> list[str]:
+        """The names of the nodes: where one stands is its index."""
+        return list(self._in_order)
+
+    def ready_array(self, epoch: Epoch | int) -> array[int]:
+        """Take the nodes that are ready in an epoch itself, as indices."""
+        taken = self._epochs.take((_epoch(epoch),))
+        return array("I", [self._indices[name] for _, name in taken])
+
+    def done_array(self, epoch: Epoch | int, indices: Buffer) -> list[Epoch]:
+        """Complete nodes of an epoch with their signals, by their indices, one after the other.
+
+        Raises:
+            TypeError: if `indices` is no buffer of uint32 with one dimension.
+            NotAddedError: if an index is no node's, or the epoch does not have the node.
+            AlreadyDoneError: if a node has been completed or expired before.
+        """
+        numbers = _uint32(indices)
+        epoch = _epoch(epoch)
+        ended, names = [], self._in_order
+        for number in numbers:
+            if number >= len(names):
+                raise NotAddedError(f"index {number} is no node's: there are {len(names)}")
+            ended += self._epochs.done(epoch, names[number], with_signals=True)
+        return ended
 
     def node_is_ready(self, node: str, epoch: Epoch | int, subepochs: bool) -> bool:  # noqa: FBT001  # noob_core's signature
         """Whether a node is ready in an epoch, or (`subepochs`) in one below it.
@@ -308,6 +354,22 @@ def _epoch(epoch: Epoch | int) -> Epoch:
         return Epoch(epoch)
     except OverflowError as error:
         raise TypeError(f"{epoch} is not an epoch: it must fit 32 bits, unsigned") from error
+
+
+_UINT32 = ("I", "@I", "=I", "<I" if sys.byteorder == "little" else ">I")
+
+
+def _uint32(given: Buffer) -> list[int]:
+    wanted = "indices are a buffer of unsigned 32-bit integers with one dimension"
+    try:
+        view = memoryview(given)
+    except TypeError as error:
+        raise TypeError(f"{wanted}, not {type(given)}") from error
+    if view.format not in _UINT32:
+        raise TypeError(f"{wanted}, not a buffer of something else")
+    if view.ndim != 1:
+        raise TypeError(f"{wanted}, not with {view.ndim}")
+    return memoryview(view.tobytes()).cast("I").tolist()
 
 
 def _in_order_of_use(nodes: Mapping[str, Flags], edges: Sequence[Edge]) -> dict[str, None]:

@@ -1,9 +1,6 @@
 //! The bridge to Python: the module, and the one map of errors. Each component's conversions have a
-//! file of their own beside this one.
+//! folder of their own.
 
-mod ahead;
-mod driver;
-mod handles;
 mod run;
 mod scheduler;
 mod store;
@@ -32,7 +29,7 @@ impl From<Error> for PyErr {
     }
 }
 
-#[pymodule]
+#[pymodule(gil_used = false)]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add(
         "BUILD",
@@ -44,7 +41,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     m.add_class::<scheduler::FastScheduler>()?;
     m.add_class::<store::block::ValueBlock>()?;
-    m.add_class::<driver::EpochDriver>()?;
+    m.add_class::<run::driver::EpochDriver>()?;
     m.add_class::<run::EpochRun>()?;
     m.add_class::<store::StoreCore>()?;
     m.add_class::<store::emitted::Emitted>()

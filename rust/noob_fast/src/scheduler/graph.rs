@@ -6,6 +6,7 @@
 
 use crate::scheduler::items::{ASSETS, FIRST_OWN, INPUT, Item, Items, PREVIOUS_EPOCH, Slot};
 use crate::scheduler::optional::Optionals;
+use crate::scheduler::priority::upward_ranks;
 use crate::scheduler::ready::ReadySet;
 use crate::scheduler::sorter::{Sorter, generations};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -56,6 +57,7 @@ impl Lists {
         Lists { start, values }
     }
 
+    #[inline]
     pub fn of(&self, index: u32) -> &[u32] {
         let index = index as usize;
         &self.values[self.start[index] as usize..self.start[index + 1] as usize]
@@ -92,6 +94,7 @@ pub struct Graph {
     pub edges: Vec<Edge>,
     pub stateful: Vec<u32>,
     optionals: OnceLock<Optionals>,
+    ranks: OnceLock<Vec<f64>>,
 }
 
 /// The state of one construction.
@@ -212,6 +215,7 @@ impl Graph {
     }
 
     /// The local number of an item, if the graph has it.
+    #[inline]
     pub fn local(&self, item: Item) -> Option<u32> {
         match &self.index {
             Index::Dense(table) => table
@@ -229,6 +233,17 @@ impl Graph {
     /// Which slots become free when an item expires.
     pub fn optionals(&self, all: &Items) -> &Optionals {
         self.optionals.get_or_init(|| Optionals::new(self, all))
+    }
+
+    /// How far each item is from the end, in what `costs` counts, by node. (One scheduler's graphs
+    /// are only ever asked with the same costs.)
+    pub fn ranks(&self, costs: &[f64]) -> &[f64] {
+        self.ranks.get_or_init(|| {
+            upward_ranks(self, |at| {
+                let (item, is_signal) = (self.items[at as usize], self.is_signal[at as usize]);
+                if is_signal { 0.0 } else { costs[item as usize] }
+            })
+        })
     }
 
     /// Nodes that depend on nothing but their own previous epoch.
@@ -311,6 +326,7 @@ impl Builder<'_> {
             edges,
             stateful,
             optionals: OnceLock::new(),
+            ranks: OnceLock::new(),
         });
         let exhausted = Graph::is_exhausted(&graph, self.all);
         let mut graph = Arc::into_inner(graph).expect("the sorters that borrowed it are gone");

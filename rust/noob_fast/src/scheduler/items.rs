@@ -28,6 +28,7 @@ struct Entry {
 }
 
 /// The numbers of one scheduler.
+#[derive(Clone)]
 pub struct Items {
     names: Vec<Box<str>>,
     by_name: FxHashMap<Box<str>, u32>,

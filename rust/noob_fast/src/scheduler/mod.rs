@@ -10,9 +10,10 @@ pub mod items;
 
 mod downstream;
 mod optional;
+mod priority;
 mod progress;
 mod ready;
-mod sorter;
+pub mod sorter;
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +80,8 @@ pub struct Scheduler {
     pub(crate) next_epoch: u32,
     /// The sub-epochs of those that have some.
     pub(crate) below: FxHashMap<Epoch, Below>,
+    /// What each item costs, where the critical path decides which ready node goes first.
+    costs: Option<Vec<f64>>,
 }
 
 impl Scheduler {
@@ -114,6 +117,7 @@ impl Scheduler {
             epoch_log: BTreeSet::new(),
             next_epoch: 0,
             below: FxHashMap::default(),
+            costs: None,
             order: EpochOrder::default(),
             first: Arc::clone(&template),
             stale: false,
@@ -125,6 +129,12 @@ impl Scheduler {
             sources,
             is_source,
         }
+    }
+
+    /// From now on, of the nodes that are ready in an epoch those come first that are furthest from
+    /// the end, in what `costs` counts, by item; those as far as each other in the usual order.
+    pub fn prefer_critical_path(&mut self, costs: Vec<f64>) {
+        self.costs = Some(costs);
     }
 
     pub(crate) fn template(&mut self) -> Arc<Graph> {
@@ -293,29 +303,59 @@ impl Scheduler {
 
     /// Take all that is ready, in all epochs.
     pub fn get_ready(&mut self) -> Vec<(Epoch, Item)> {
-        let roots: Vec<Epoch> = self.roots.iter().map(|&root| Epoch::root(root)).collect();
-        roots
+        self.root_epochs()
             .iter()
             .flat_map(|root| self.get_ready_at(root))
             .collect()
     }
 
+    /// The root epochs that were added and have not ended, the lowest first.
+    pub fn root_epochs(&self) -> Vec<Epoch> {
+        self.roots.iter().map(|&root| Epoch::root(root)).collect()
+    }
+
     /// Take all that is ready in an epoch and its sub-epochs.
     pub fn get_ready_at(&mut self, epoch: &Epoch) -> Vec<(Epoch, Item)> {
+        let mut ready = Vec::new();
+        for (epoch, nodes) in self.take_ready(epoch) {
+            ready.extend(nodes.into_iter().map(|node| (epoch.clone(), node)));
+        }
+        ready
+    }
+
+    /// [`Self::get_ready_at`], with the nodes of each epoch together.
+    pub fn take_ready(&mut self, epoch: &Epoch) -> Vec<(Epoch, Vec<Item>)> {
         let mut epochs = vec![epoch.clone()];
-        if let Some(below) = self.below.get(epoch) {
+        if !self.below.is_empty()
+            && let Some(below) = self.below.get(epoch)
+        {
             epochs.extend(below.ready.iter().cloned());
             epochs.sort_by(|a, b| self.order.compare(a, b));
         }
-        let mut ready = Vec::new();
-        for epoch in epochs {
-            self.change(&epoch, |sorter, _| {
-                let nodes = sorter.get_ready();
-                let items = &sorter.graph.items;
-                ready.extend(nodes.iter().map(|&at| (epoch.clone(), items[at as usize])));
-            });
+        let ready = epochs.into_iter().map(|epoch| {
+            let nodes = self.take_ready_of(&epoch);
+            (epoch, nodes)
+        });
+        ready.filter(|(_, nodes)| !nodes.is_empty()).collect()
+    }
+
+    /// Take what is ready in an epoch alone, not in its sub-epochs.
+    pub fn take_ready_of(&mut self, epoch: &Epoch) -> Vec<Item> {
+        let taken = self.change(epoch, |sorter, _| {
+            let nodes = sorter.get_ready();
+            (nodes, Arc::clone(&sorter.graph))
+        });
+        let Some((mut nodes, graph)) = taken else {
+            return Vec::new();
+        };
+        if let Some(costs) = &self.costs {
+            let ranks = graph.ranks(costs);
+            nodes.sort_by(|&a, &b| ranks[b as usize].total_cmp(&ranks[a as usize]));
         }
-        ready
+        for node in &mut nodes {
+            *node = graph.items[*node as usize];
+        }
+        nodes
     }
 
     /// Whether any epoch has work.

@@ -58,6 +58,40 @@ impl Scheduler {
         }
     }
 
+    /// [`Self::done`] of nodes of one epoch, with their signals, one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::done`]; then what is before the culprit is done, and what is after it is not.
+    pub fn done_all(&mut self, epoch: &Epoch, nodes: &[Item]) -> Result<Vec<Epoch>> {
+        let mut ended = Vec::new();
+        let mut left = nodes;
+        while let Some((&first, rest)) = left.split_first() {
+            ended.extend(self.done(epoch, first, true)?);
+            left = rest;
+            if !epoch.is_root() || self.has_subepochs(epoch) {
+                continue;
+            }
+            let Some(sorter) = self.epochs.get_mut(epoch) else {
+                continue;
+            };
+            // As long as nothing but the epoch itself is concerned it need not be looked up again.
+            while let Some((&node, rest)) = left.split_first()
+                && !self.is_source.get(node as usize).is_some_and(|&it| it)
+                && let Some(local) = sorter.graph.local(node)
+            {
+                if !sorter.node_done(local) {
+                    return Err(already_done(&self.items, &[node]));
+                }
+                left = rest;
+                if !sorter.is_active() {
+                    ended.extend(self.end_epoch(epoch)?);
+                    break;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
     /// [`Self::done`] without ending the epoch: whether nothing is left to do in it.
     fn complete(&mut self, epoch: &Epoch, item: Item, with_signals: bool) -> Result<bool> {
         if let Some(active) = self.complete_plainly(epoch, item, with_signals)? {
@@ -126,11 +160,13 @@ impl Scheduler {
         let Some(local) = sorter.graph.local(item) else {
             return Ok(None);
         };
-        if !sorter.done_local(local) {
+        let new = if with_signals {
+            sorter.node_done(local)
+        } else {
+            sorter.done_local(local)
+        };
+        if !new {
             return Err(already_done(&self.items, &[item]));
-        }
-        if with_signals {
-            sorter.signals_done(local);
         }
         Ok(Some(sorter.is_active()))
     }

@@ -33,6 +33,7 @@ impl ReadySet {
         self.position.push(ABSENT);
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -41,10 +42,12 @@ impl ReadySet {
         self.len
     }
 
+    #[inline]
     pub fn contains(&self, item: u32) -> bool {
         self.position[item as usize] != ABSENT
     }
 
+    #[inline]
     pub fn insert(&mut self, item: u32) {
         if self.contains(item) {
             return;
@@ -55,12 +58,15 @@ impl ReadySet {
     }
 
     /// Remove an item, moving the last one into its place.
+    #[inline]
     pub fn swap_remove(&mut self, item: u32) {
-        let at = self.position[item as usize];
-        if at == ABSENT {
-            return;
+        if self.contains(item) {
+            self.fill_place_of(item);
         }
-        self.position[item as usize] = ABSENT;
+    }
+
+    fn fill_place_of(&mut self, item: u32) {
+        let at = std::mem::replace(&mut self.position[item as usize], ABSENT);
         self.len -= 1;
         while self.order.last() == Some(&ABSENT) {
             self.order.pop();

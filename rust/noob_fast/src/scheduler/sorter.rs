@@ -143,6 +143,7 @@ impl Sorter {
     }
 
     /// Finish an item. False if it was finished before.
+    #[inline]
     fn finish(&mut self, local: u32) -> bool {
         let flags = &mut self.flags[local as usize];
         if *flags & DONE != 0 {
@@ -249,12 +250,18 @@ impl Sorter {
         Ok(())
     }
 
-    /// Finish all signals of a node that are not finished.
-    pub fn signals_done(&mut self, local: u32) {
+    /// Finish a node that ran, and those of its signals that are not finished. False if the node
+    /// was finished before; then nothing changes.
+    #[inline]
+    pub fn node_done(&mut self, local: u32) -> bool {
+        if !self.done_local(local) {
+            return false;
+        }
         for at in 0..self.graph.signals.of(local).len() {
             let signal = self.graph.signals.of(local)[at];
             self.done_local(signal);
         }
+        true
     }
 
     /// Finish one item of the graph that ran. False if it was finished before.
@@ -272,11 +279,12 @@ impl Sorter {
     /// graph leaves out the edges into it.)
     #[inline]
     fn release(&mut self, local: u32) {
+        let (flags, waiting) = (&self.flags[..], &mut self.waiting[..]);
         for &next in self.graph.successors.of(local) {
-            if self.flags[next as usize] & (DONE | OUT) != 0 {
+            if flags[next as usize] & (DONE | OUT) != 0 {
                 continue;
             }
-            let waiting = &mut self.waiting[next as usize];
+            let waiting = &mut waiting[next as usize];
             *waiting -= 1;
             if *waiting == 0 {
                 self.ready.insert(next);

@@ -93,3 +93,49 @@ fn finish_node_is_update() {
         }
     }
 }
+
+#[test]
+fn nodes_are_done_together_as_one_by_one() {
+    let (mut errors, mut ends) = (0, 0);
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let mut one = Draft::random(&mut random, 15).tube();
+        let mut other = Draft::random(&mut Random::new(seed), 15).tube();
+        let epoch = one.core.add_epoch();
+        assert_eq!(other.core.add_epoch(), epoch);
+        if random.chance(30) {
+            let opener = one.nodes[random.below(one.nodes.len() as u32) as usize].item;
+            let below = Epoch {
+                root: 0,
+                path: [(opener, 0)].into(),
+            };
+            let added = one.core.add_epoch_at(&below);
+            assert_eq!(added, other.core.add_epoch_at(&below), "seed {seed}");
+        }
+        for _ in 0..20 {
+            let ready = one.core.take_ready_of(&epoch);
+            assert_eq!(other.core.take_ready_of(&epoch), ready, "seed {seed}");
+            let mut batch = ready;
+            if random.chance(15) {
+                let any = random.below(one.nodes.len() as u32);
+                let at = random.below(batch.len() as u32 + 1);
+                batch.insert(at as usize, one.nodes[any as usize].item);
+            }
+            let together = one.core.done_all(&epoch, &batch);
+            let each: crate::error::Result<Vec<Vec<Epoch>>> = batch
+                .iter()
+                .map(|&node| other.core.done(&epoch, node, true))
+                .collect();
+            let each = each.map(|ended| ended.concat());
+            assert_eq!(together, each, "seed {seed}");
+            errors += usize::from(each.is_err());
+            ends += usize::from(each.is_ok_and(|ended| !ended.is_empty()));
+            for at in [&epoch, &epoch.next()] {
+                let states = [&one, &other].map(|tube| tube.core.epoch_state(at).ok());
+                let [one, other] = states.map(|state| state.map(|(_, state)| state));
+                assert_eq!(one, other, "seed {seed}");
+            }
+        }
+    }
+    assert!(errors > 20 && ends > 100, "both happen: {errors}, {ends}");
+}

@@ -2,8 +2,12 @@
 //! its call elsewhere has returned; note it; tell the scheduler. Whatever is not plain is handed to
 //! Python, node by node or value by value, and the loop goes on. Where it has to wait it returns.
 
-use crate::bridge::ahead::Ahead;
-use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
+pub mod driver;
+
+mod ahead;
+
+use crate::bridge::run::ahead::Ahead;
+use crate::bridge::run::driver::{EpochDriver, Kind, NO_STEP, Step};
 use crate::bridge::scheduler::FastScheduler;
 use crate::bridge::store::block::{ValueBlock, now};
 use crate::scheduler::Event;
@@ -16,7 +20,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::sync::atomic::Ordering;
 
-/// One root epoch on its way through a driver's steps.
+/// One root epoch on its way through a driver's steps. For one thread at a time: where two use it
+/// at once, one of them gets a `RuntimeError` ("Already borrowed", "Already mutably borrowed").
 #[pyclass(module = "noob_fast")]
 pub struct EpochRun {
     driver: Py<EpochDriver>,
@@ -51,8 +56,7 @@ impl EpochRun {
         epoch: &Bound<'_, PyAny>,
         block: &Bound<'_, ValueBlock>,
     ) -> PyResult<Self> {
-        let py = driver.py();
-        let root = driver.get().scheduler.borrow_mut(py).epoch(epoch)?;
+        let root = driver.get().scheduler.get().at(epoch)?.1;
         Ok(EpochRun {
             driver: driver.clone().unbind(),
             block: block.clone().unbind(),
@@ -89,13 +93,13 @@ impl EpochRun {
         };
         let driver = slf.borrow().driver.clone_ref(py);
         let driver = driver.get();
-        let scheduler = driver.scheduler.bind(py);
+        let scheduler = driver.scheduler.get();
         loop {
             py.check_signals()?;
             if slf.borrow().at == slf.borrow().ready.len() {
                 let root = slf.borrow().root.clone();
                 let ready = {
-                    let core = &mut scheduler.borrow_mut().core;
+                    let core = &mut scheduler.lock().core;
                     if !core.is_active_at(&root) {
                         return Ok(true);
                     }
@@ -200,7 +204,7 @@ impl EpochRun {
     fn announce(
         slf: &Bound<'_, Self>,
         driver: &EpochDriver,
-        scheduler: &Bound<'_, FastScheduler>,
+        scheduler: &FastScheduler,
         hands: &Hands<'_, '_>,
     ) -> PyResult<()> {
         let py = slf.py();
@@ -226,7 +230,6 @@ impl EpochRun {
                         run.ahead(py, driver).want(step);
                     }
                 } else {
-                    let mut scheduler = scheduler.borrow_mut();
                     below.push((scheduler.name(py, *node), scheduler.handle(py, at)?));
                 }
             }
@@ -252,7 +255,7 @@ impl EpochRun {
     fn batch(
         slf: &Bound<'_, Self>,
         driver: &EpochDriver,
-        scheduler: &Bound<'_, FastScheduler>,
+        scheduler: &FastScheduler,
         hands: &Hands<'_, '_>,
         ready: &[(Epoch, Item)],
         place: &mut usize,
@@ -338,13 +341,10 @@ impl EpochRun {
                     }
                 }
                 _ if matches!(*node, INPUT | ASSETS) => {
-                    scheduler.borrow_mut().core.done(at, *node, true)?;
+                    scheduler.lock().core.done(at, *node, true)?;
                 }
                 _ => {
-                    let (handle, name) = {
-                        let mut scheduler = scheduler.borrow_mut();
-                        (scheduler.handle(py, at)?, scheduler.name(py, *node))
-                    };
+                    let (handle, name) = (scheduler.handle(py, at)?, scheduler.name(py, *node));
                     last = None;
                     if !hands.special.call1((name, handle))?.is_truthy()? {
                         return Ok(false);
@@ -361,7 +361,7 @@ impl EpochRun {
 struct Loop<'a, 'py> {
     py: Python<'py>,
     driver: &'a EpochDriver,
-    scheduler: &'a Bound<'py, FastScheduler>,
+    scheduler: &'a FastScheduler,
     block: &'a Bound<'py, ValueBlock>,
     epoch: &'a Bound<'py, PyAny>,
     emit: &'a Bound<'py, PyAny>,
@@ -422,7 +422,7 @@ impl<'py> Loop<'_, 'py> {
                 return self.hand_over(node, value);
             }
             block.put_value(step.first, value)?;
-            let core = &mut self.scheduler.borrow_mut().core;
+            let core = &mut self.scheduler.lock().core;
             if kind == Kind::Plain {
                 core.finish_node(root, node, &step.awaited)?;
             } else {
@@ -447,14 +447,14 @@ impl<'py> Loop<'_, 'py> {
             block.put_value(step.first + at, value)?;
             events.push(event(root, node, step.signals[at], kinds[at]));
         }
-        self.scheduler.borrow_mut().core.update(events)?;
+        self.scheduler.lock().core.update(events)?;
         let plain = kinds[..emitted].iter().all(|&kind| kind == Kind::Plain);
         Ok(plain && emitted == step.signals.len())
     }
 
     /// Let Python take note of what a node returned.
     fn hand_over(&self, node: Item, value: Bound<'py, PyAny>) -> PyResult<bool> {
-        let name = self.scheduler.borrow_mut().name(self.py, node);
+        let name = self.scheduler.name(self.py, node);
         self.emit.call1((name, value))?;
         Ok(false)
     }
@@ -485,17 +485,15 @@ pub fn split<'py>(value: &Bound<'py, PyAny>, signals: usize) -> Option<Vec<Bound
 fn noted(
     py: Python<'_>,
     error: PyErr,
-    scheduler: &Bound<'_, FastScheduler>,
+    scheduler: &FastScheduler,
     node: Item,
     epoch: &Bound<'_, PyAny>,
 ) -> PyErr {
     if !error.is_instance_of::<PyException>(py) {
         return error;
     }
-    let text = {
-        let core = &scheduler.borrow().core;
-        format!("in node '{}', epoch {epoch}", core.items.text(node))
-    };
+    let name = scheduler.name(py, node);
+    let text = format!("in node '{name}', epoch {epoch}");
     // An exception that takes no notes is passed on without.
     let _ = error
         .value(py)

@@ -138,7 +138,8 @@ pub struct Watch {
     pub clock: u64,
 }
 
-/// A plan's plain steps on a native scheduler.
+/// A plan's plain steps on a native scheduler. It does not change but for counters and places, so
+/// threads may share it, each with an `EpochRun` of its own.
 #[pyclass(module = "noob_fast", frozen)]
 pub struct EpochDriver {
     pub scheduler: Py<FastScheduler>,
@@ -265,7 +266,7 @@ impl EpochDriver {
         for step in steps.try_iter()? {
             let step: GivenStep = step?.extract()?;
             let slots = step.first..step.first + step.signals.len() as u32;
-            let core = &scheduler.borrow().core;
+            let core = &scheduler.get().lock().core;
             let Some(node) = core.items.node(&step.node_id).filter(|_| step.plain) else {
                 unknown.extend(slots);
                 own.push(None);

@@ -1,4 +1,4 @@
-"""What each component does, whichever implementation runs."""
+"""What an event store does, whichever implementation runs."""
 
 from __future__ import annotations
 

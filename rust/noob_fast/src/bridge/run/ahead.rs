@@ -1,7 +1,7 @@
 //! What is asked for before the loop comes to it: the calls of an epoch's remote steps, from when
 //! their inputs are there until the loop has taken what they returned.
 
-use crate::bridge::driver::{EpochDriver, Kind, NO_STEP, Step};
+use crate::bridge::run::driver::{EpochDriver, Kind, NO_STEP, Step};
 use crate::bridge::run::split;
 use crate::bridge::store::block::ValueBlock;
 use pyo3::gc::{PyTraverseError, PyVisit};

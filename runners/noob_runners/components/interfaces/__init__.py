@@ -1,0 +1,6 @@
+"""What each component is, whichever implementation runs: its methods, what they take and raise."""
+
+from noob_runners.components.interfaces.scheduler import SchedulerInterface
+from noob_runners.components.interfaces.store import EventStoreInterface
+
+__all__ = ["EventStoreInterface", "SchedulerInterface"]

@@ -101,14 +101,17 @@ class _Store(Subject):
             self.check(self.values(events))
 
         return {
-            ADD: Operation(self.add, self.check_store, self.empty),
+            ADD: Operation(self.add, lambda store: check(self.get(store)), self.empty),
             GET_FIRST: Operation(self.get, check, unread),
             GET_AGAIN: Operation(self.get, check, read),
         }
 
     def offer_batches(self) -> Mapping[str, Operation | str]:
+        def check(store: Any) -> None:
+            self.check(self.get_many(store))
+
         return {
-            ADD_MANY: Operation(self.add_many, self.check_store, self.empty, once=True),
+            ADD_MANY: Operation(self.add_many, check, self.empty, once=True),
             GET_MANY: Operation(self.get_many, self.check, self.filled, once=True),
         }
 
@@ -123,9 +126,6 @@ class _Store(Subject):
 
     def filled(self) -> Any:
         return self.add_many(self.empty())
-
-    def check_store(self, store: Any) -> None:
-        self.check(self.values(self.get(store)))
 
     def check(self, values: list[list[Any]]) -> None:
         """Check that every value came back in its place."""

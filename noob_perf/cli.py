@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from noob_perf import parallel, suite
+from noob_perf import components, parallel, suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, experiment, text in (
         ("suite", suite, "measure runners on one graph"),
         ("parallel", parallel, "measure what running in parallel brings and costs"),
+        ("components", components, "measure the native components beside their peers"),
     ):
         command = commands.add_parser(name, help=text, description=experiment.DESCRIPTION)
         experiment.add_arguments(command)

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from rich.console import Console
 
 from noob_perf.report.progress import ProgressReport
-from noob_perf.results import Outcome, ParallelResult, SuiteResult, to_json
+from noob_perf.results import (
+    ComponentsResult,
+    Outcome,
+    ParallelResult,
+    SuiteResult,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
     from noob_perf.measure.turns import Observer
 
-_Result = TypeVar("_Result", SuiteResult, ParallelResult)
+_Result = TypeVar("_Result", SuiteResult, ParallelResult, ComponentsResult)
 
 _WIDTH = 150
 """Columns of the table where there is no terminal to tell how many there are."""

@@ -29,6 +29,10 @@ class RunnerNotInstalledError(LabError, ImportError):
     """A registered runner whose packages are missing; the message says how to get them."""
 
 
+class UnsupportedError(LabError):
+    """What is to be measured is not there, or cannot do what is asked; the message says why."""
+
+
 class ResultsError(LabError):
     """Any error about a results file."""
 
@@ -39,3 +43,8 @@ class InvalidResultError(ResultsError, ValueError):
 
 class UnknownSchemaError(ResultsError, ValueError):
     """A results file of a schema version that this reader does not know."""
+
+
+def one_line(error: Exception) -> str:
+    """Write the type and the message of an exception on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

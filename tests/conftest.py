@@ -11,7 +11,10 @@ from noob_perf.results import (
     SCHEMA_VERSION,
     Answer,
     CellResult,
+    ComponentAnswer,
+    ComponentsResult,
     Figure,
+    Headline,
     Machine,
     MemorySample,
     Outcome,
@@ -21,6 +24,9 @@ from noob_perf.results import (
     StockLoad,
     StockPoint,
     SuiteResult,
+    Target,
+    Timing,
+    Verdict,
     WorkloadFacts,
 )
 from noob_perf.stats import Estimate
@@ -30,13 +36,14 @@ TESTS = Path(__file__).parent
 
 @pytest.fixture
 def misbehave(monkeypatch):
-    """Register harnesses of `misbehaving` by their class names; gone after the test."""
+    """Register harnesses or components that misbehave by their class names; gone after the test."""
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
 
     def register(name: str, **more):
+        module = "misbehaving_components" if name.endswith("Component") else "misbehaving"
         entry = registry.RunnerEntry(
             name,
-            f"misbehaving:{name}",
+            f"{module}:{name}",
             "a test",
             env={"PYTHONPATH": str(TESTS), **more.pop("env", {})},
             **more,
@@ -164,6 +171,77 @@ def _make_cell():
 @pytest.fixture(name="failed_cell")
 def _failed_cell():
     return failed_cell
+
+
+def make_timing(implementation: str = "native", operation: str = "encode", **changes) -> Timing:
+    """A timing of a component, unless it is changed."""
+    values = {
+        "case": "table",
+        "size": 100,
+        "quantity": Quantity.SECONDS,
+        "outcome": Outcome.SUCCESS,
+        "reason": "",
+        "values": (0.001, 0.002, 0.003),
+    }
+    return Timing(implementation, operation, **(values | changes))
+
+
+@pytest.fixture(name="make_timing")
+def _make_timing():
+    return make_timing
+
+
+@pytest.fixture
+def components() -> ComponentsResult:
+    """A result with lines and strips, every verdict, and something that failed."""
+    sized = tuple(
+        make_timing(
+            name, "decode", size=size, values=tuple(v * factor * size for v in (1e-6, 2e-6))
+        )
+        for size in (10, 100, 1_000)
+        for name, factor in (("native", 1), ("pickle 5", 3))
+    )
+    single = (
+        make_timing("native", produced_bytes=2_048),
+        make_timing("pickle 5", values=(0.004, 0.006)),
+        make_timing("native", "held", quantity=Quantity.BYTES, values=(2048.0,)),
+        make_timing("twin", outcome=Outcome.FAILURE, reason="wrong result: <b>1</b>", values=()),
+        make_timing("msgspec", "", outcome=Outcome.UNSUPPORTED, reason="get it", values=()),
+    )
+    estimate = Estimate(0.002, 0.001, 0.003, 0.95)
+    times = Figure("times faster", Quantity.TIMES, Estimate(3.0, 2.0, 4.0, 0.9), at_least=4.0)
+    absolute = Figure("an absolute one", Quantity.SECONDS, estimate, at_most=0.01)
+
+    def headline(claim: str, verdict: Verdict, measured: Estimate | None, **more) -> Headline:
+        quantity = more.get("quantity", Quantity.SECONDS)
+        return Headline(
+            "FastThing", claim, quantity, 0.001, at_most=True, estimate=measured, verdict=verdict,
+            note="a note",
+        )  # fmt: skip
+
+    return ComponentsResult(
+        schema_version=SCHEMA_VERSION,
+        created="2026-01-02T03:04:05+00:00",
+        command="python -m noob_perf.components --component serializer",
+        interrupted=False,
+        machine=MACHINE,
+        answers=(
+            ComponentAnswer(
+                "serializer",
+                "What does it take?",
+                "row",
+                sized + single,
+                (Figure("native: table: decode", Quantity.EXPONENT, Estimate(1, 0.9, 1.1, 0.95)),),
+                (Target(times, "pickle 5", estimate), Target(absolute, "", None)),
+            ),
+        ),
+        headlines=(
+            headline("a bold claim", Verdict.NOT_REACHED, estimate),
+            headline("a modest claim", Verdict.REACHED, estimate),
+            headline("an idle claim", Verdict.NOT_MEASURED, None),
+            headline("a vague claim", Verdict.NOT_COMPARABLE, None, quantity=None),
+        ),
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from noob_perf.measure.memory import memory_now, peak_rss_bytes
+from noob_perf.measure.memory import anonymous_bytes, memory_now, peak_rss_bytes
 
 MEGABYTE = 2**20
 LINUX = sys.platform == "linux"
@@ -73,3 +73,9 @@ def test_a_memory_file_counts_once_however_it_is_held(held):
 
 WITHOUT_FILE = sys.version_info >= (3, 13)
 """Before, mmap keeps a descriptor of its own, so that what is mapped is always open too."""
+
+
+def test_anonymous_memory_grows_by_what_is_allocated():
+    before = anonymous_bytes()
+    ballast = b"x" * (64 * 2**20)
+    assert 0.9 < (anonymous_bytes() - before) / len(ballast) < 1.5

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
 
 from noob_perf.report import answers as shown
+from noob_perf.report import components as lab
 from noob_perf.report import units
 from noob_perf.report.charts import LogScale, growth_chart, strip_chart
+from noob_perf.report.lines import Series, line_chart
 from noob_perf.report.page import make_page
 from noob_perf.report.rows import describe_stock_load, make_rows, warnings
 from noob_perf.report.table import make_table
@@ -294,3 +297,93 @@ def test_the_page_of_answers_stands_alone_and_escapes(answers):
     )
     assert "script" not in _Page(text).tags
     assert "<script" not in text
+
+
+def test_the_tables_of_components_have_medians_targets_reasons_and_claims(components):
+    lines = [" ".join(line.split()) for line in as_text(
+        components, table=lab.make_components_table
+    ).splitlines()]  # fmt: skip
+    between = "1.00 ms to 3.00 ms (95%)"
+    for line in (
+        "table of 1,000: decode 1.50 ms 4.50 ms 1.00",
+        "table of 100: encode 2.00 ms 5.00 ms",
+        "table of 100: held 2.00 KiB -",
+        "times faster 3.00x 2.00x to 4.00x (90%) at least 4.00x pickle 5 2.00 ms missed",
+        "an absolute one 2.00 ms 1.00 ms to 3.00 ms (95%) at most 10.0 ms met",
+        "serializer/twin, encode: failure: wrong result: <b>1</b>",
+        "serializer/msgspec: unsupported: get it",
+        f"FastThing: a bold claim 1.00 ms 2.00 ms {between} not reached: 2.00x short a note",
+        f"FastThing: a modest claim 1.00 ms 2.00 ms {between} reached a note",
+        "FastThing: an idle claim 1.00 ms - not measured a note",
+        "FastThing: a vague claim - not comparable a note",
+    ):
+        assert line in lines, line
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_loses_nothing_of_components(components, width):
+    assert "…" not in as_text(components, width, lab.make_components_table)
+
+
+def test_the_page_of_components_stands_alone_and_escapes(components):
+    evil = '"><script>alert(1)</script>&amp;'
+    page = _Page(lab.make_components_page(components))
+    assert page.links == []
+    assert set(page.labels) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.tags.count("svg") == 2  # a line chart of decode, strips of encode
+    for word in ("not reached: 2.00x short", "missed", "2.00 KiB", "3.00x", "1.00 ms to 3.00 ms",
+                 "get it", "A processor", components.command):  # fmt: skip
+        assert word in page.text, word
+    answer = components.answers[0]
+    text = lab.make_components_page(
+        replace(
+            components,
+            command=evil,
+            answers=(
+                replace(
+                    answer,
+                    question=evil,
+                    unit=evil,
+                    timings=tuple(
+                        replace(t, implementation=t.implementation + evil, case=evil, reason=evil)
+                        for t in answer.timings
+                    ),
+                    targets=tuple(replace(t, reference=evil) for t in answer.targets),
+                ),
+            ),
+            headlines=tuple(
+                replace(h, claim=evil, note=evil, component=evil) for h in components.headlines
+            ),
+        )
+    )
+    assert "script" not in _Page(text).tags
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"interrupted": True}, "interrupted"),
+        ({"command": "python -m noob_perf.components --quick"}, "quick"),
+        ({"native_build": "debug"}, "debug"),
+        ({"load_average": 9.0}, "busy"),
+    ],
+)
+def test_what_not_to_trust_of_components_is_said(components, change, words):
+    assert lab.warnings(components) == []
+    if change.keys() & {"native_build", "load_average"}:
+        change = {"machine": replace(components.machine, **change)}
+    (warning,) = lab.warnings(replace(components, **change))
+    assert words in warning
+
+
+def test_names_of_lines_keep_apart_and_in_order():
+    points = [1e-6, 1.01e-6, 1.02e-6, 5e-3, 5.01e-3]
+    series = [Series(f"s{at}", ((10, s), (100, s * 2))) for at, s in enumerate(points)]
+    chart = line_chart(series)
+    heights = [line.label_y for line in chart.lines]
+    assert heights == sorted(heights, reverse=True)
+    assert all(below - above >= 14 for below, above in pairwise(heights))
+    assert all(chart.top <= height <= chart.bottom for height in heights)
+    assert line_chart([]) is None

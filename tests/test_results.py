@@ -8,7 +8,14 @@ from dataclasses import replace
 import pytest
 
 from noob_perf.errors import InvalidResultError, ResultsError, UnknownSchemaError
-from noob_perf.results import ParallelResult, SuiteResult, from_json, read, to_json
+from noob_perf.results import (
+    ComponentsResult,
+    ParallelResult,
+    SuiteResult,
+    from_json,
+    read,
+    to_json,
+)
 
 RUN_KEYS = [
     "runner", "outcome", "reason", "nodes", "epochs", "workers", "native", "load_s", "start_s",
@@ -29,6 +36,10 @@ def test_results_without_stock_load_survive_too(result):
 
 def test_answers_survive_too(answers):
     assert from_json(to_json(answers), ParallelResult) == answers
+
+
+def test_components_survive_too(components):
+    assert from_json(to_json(components), ComponentsResult) == components
 
 
 def test_one_kind_of_results_is_not_taken_for_another(result, answers):

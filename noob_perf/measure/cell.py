@@ -24,7 +24,6 @@ from noob_perf.measure.protocol import Assignment, Failed, Stop, Stopped
 if TYPE_CHECKING:
     from noob_perf.measure.protocol import Reply, Request
     from noob_perf.registry import RunnerEntry
-    from noob_workloads import Workload
 
 _Expected = TypeVar("_Expected", bound="Reply")
 
@@ -46,22 +45,26 @@ class CellError(Exception):
         super().__init__(_FOLDERS.sub("", reason))
 
 
+class CellUnsupportedError(CellError):
+    """What the cell was to measure is not there."""
+
+
 class CellTimeoutError(CellError):
     """A cell used up its time."""
 
 
 class Cell:
-    """One runner on one graph in one process, and what may be asked of it.
+    """One runner or component in one process, and what may be asked of it.
 
     Args:
-        entry: the runner.
-        workload: what it is to run.
+        entry: what is measured.
+        workload: what it is to run: of a runner a Workload, of a component a case.
         workers: the processes or threads that it may use; None for its own choice.
         timeout_s: the seconds that its answers may take, all together.
     """
 
     def __init__(
-        self, entry: RunnerEntry, workload: Workload, workers: int | None, timeout_s: float
+        self, entry: RunnerEntry, workload: object, workers: int | None, timeout_s: float
     ) -> None:
         """Keep what is to be run; the process starts with the first request."""
         self.entry = entry
@@ -164,7 +167,8 @@ class Cell:
         except (EOFError, OSError):
             raise CellError(self._obituary()) from None
         if isinstance(reply, Failed):
-            raise CellError(reply.error)
+            kind = CellUnsupportedError if reply.unsupported else CellError
+            raise kind(reply.error)
         return reply
 
     def _receive(self, deadline: float) -> Reply:

@@ -7,6 +7,7 @@ knows a runner's interface. It does not measure: the worker does, so that all ar
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,21 @@ import noob
 from noob.node import Node, Return
 from noob.runner import AsyncRunner
 
+from noob_perf.measure.clock import timed
 from noob_perf.measure.cpus import usable_cpus
+from noob_perf.measure.memory import memory_now, peak_rss_bytes
+from noob_perf.measure.protocol import (
+    Load,
+    Loaded,
+    Repeat,
+    Repeated,
+    Start,
+    Started,
+    Stop,
+    Stopped,
+    Weigh,
+    Weighed,
+)
 from noob_workloads import Program
 
 if TYPE_CHECKING:
@@ -26,6 +41,7 @@ if TYPE_CHECKING:
 
     from noob.edge import Edge
 
+    from noob_perf.measure.protocol import Reply, Request
     from noob_workloads import Workload
 
     Result = dict[str, int] | None
@@ -56,6 +72,32 @@ class Harness(ABC):
 
     def prepare(self) -> None:  # noqa: B027 - a harness may have nothing to prepare
         """Make what loading starts from; not timed, and called before every `load`."""
+
+    def answer(self, request: Request) -> Reply:
+        """Do what the suite asks for.
+
+        Raises:
+            ValueError: it is nothing that is asked of a runner.
+        """
+        match request:
+            case Load():
+                self.prepare()
+                load_s, _ = timed(self.load)
+                return Loaded(load_s, native=self.native)
+            case Start():
+                start_s, _ = timed(self.start)
+                return Started(start_s, self.workers)
+            case Repeat(epochs):
+                seconds, results = timed(lambda: self.run(epochs))
+                return Repeated(seconds, tuple(results), peak_rss_bytes())
+            case Weigh():
+                gc.collect()
+                return Weighed(memory_now())
+            case Stop():
+                self.stop()
+                return Stopped()
+            case _:
+                raise ValueError(f"a runner is not asked for {request!r}")
 
     @abstractmethod
     def load(self) -> None:

@@ -1,17 +1,24 @@
 """What a suite and the process of a cell say to each other: a few values over one pipe.
 
-The suite sends an `Assignment`, then requests (`Load`, `Start`, `Repeat`, `Weigh`, `Stop`), one at
-a time; each is answered by one reply. A request that raises is answered by `Failed`.
+The suite sends an `Assignment`, then requests, one at a time: of a runner `Load`, `Start`, `Repeat`
+and `Weigh`, of a component `Prepare` and `Measure`, of both `Stop`. Each is answered by one reply;
+a request that raises, by `Failed`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from noob_perf.measure.memory import Memory
-    from noob_workloads import Workload
+
+
+class Answerer(Protocol):
+    """What a cell's process holds: a runner's harness, or a component's subject."""
+
+    def answer(self, request: Request) -> Reply:
+        """Do what is asked; whatever is raised becomes a `Failed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +26,9 @@ class Assignment:
     """What a cell's process is to run."""
 
     target: str
-    """Dotted path of the harness, as ``package.module:Class``."""
-    workload: Workload
+    """Dotted path of an `Answerer`, as ``package.module:Class``."""
+    workload: Any
+    """What it is made with: of a runner a Workload, of a component a case."""
     workers: int | None
 
 
@@ -81,6 +89,38 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Make what the operations work on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The operations can be measured."""
+
+    operations: dict[str, str]
+    """By name, why it cannot be done; empty if it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Do an operation, check its result, and say what it took."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The operation was done, a few times if it is short; or it raised, and others go on."""
+
+    value: float
+    """Of one time: seconds, or what else the operation measures."""
+    produced_bytes: int | None = None
+    """The size of what it makes, for operations that make bytes."""
+    fault: str = ""
+    """Why the value does not count, on one line: it raised, or its result is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop the runner and end the process."""
 
@@ -98,7 +138,9 @@ class Failed:
     """Type and message of the exception, on one line."""
     details: str
     """Its traceback."""
+    unsupported: bool = False
+    """Whether what was to be measured is not there."""
 
 
-Request = Load | Start | Repeat | Weigh | Stop
-Reply = Loaded | Started | Repeated | Weighed | Stopped | Failed
+Request = Load | Start | Repeat | Weigh | Prepare | Measure | Stop
+Reply = Loaded | Started | Repeated | Weighed | Prepared | Measured | Stopped | Failed

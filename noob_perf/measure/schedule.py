@@ -19,10 +19,15 @@ CELL_BUDGET_S = 10.0
 """What a cell's repeats should take together, between those two limits."""
 
 
-def repeats_for(warm_up_s: float) -> int:
+def repeats_for(
+    warm_up_s: float,
+    budget_s: float = CELL_BUDGET_S,
+    least: int = LEAST_REPEATS,
+    most: int = MOST_REPEATS,
+) -> int:
     """Choose the number of repeats from the time of the warm-up, as long as one repeat."""
-    affordable = CELL_BUDGET_S / max(warm_up_s, CELL_BUDGET_S / MOST_REPEATS)
-    return max(LEAST_REPEATS, min(MOST_REPEATS, int(affordable)))
+    affordable = budget_s / max(warm_up_s, budget_s / most)
+    return max(least, min(most, int(affordable)))
 
 
 def interleave(repeats: Mapping[str, int]) -> list[str]:

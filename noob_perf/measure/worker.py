@@ -1,15 +1,12 @@
-"""The process of a cell: loads one runner, then runs a repeat whenever the suite asks for one.
+"""The process of a cell: holds one runner or component, and does what the suite asks of it.
 
-Started as ``python -m noob_perf.measure.worker FD``, FD being its end of a pipe. Clocks and garbage
-collection are here: a collection comes before each timed call and never counts, and the collector
-stays on during it, as it is for whoever runs NOOB in earnest. The process leads a process group;
-when the suite closes its end of the pipe, or dies, the whole group ends at once.
+Started as ``python -m noob_perf.measure.worker FD``, FD being its end of a pipe. The process leads
+a process group; when the suite closes its end of the pipe, or dies, the whole group ends at once.
 """
 
 from __future__ import annotations
 
 import faulthandler
-import gc
 import importlib
 import os
 import signal
@@ -18,35 +15,15 @@ import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from noob_perf.measure.memory import memory_now, peak_rss_bytes
-from noob_perf.measure.protocol import (
-    Assignment,
-    Failed,
-    Load,
-    Loaded,
-    Repeat,
-    Repeated,
-    Reply,
-    Request,
-    Start,
-    Started,
-    Stop,
-    Stopped,
-    Weigh,
-    Weighed,
-)
+from noob_perf.errors import UnsupportedError, one_line
+from noob_perf.measure.protocol import Assignment, Failed, Request, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from noob_perf.measure.harness import Harness
+    from noob_perf.measure.protocol import Answerer
 
     Pipe = Connection[Any, Any]
-
-_T = TypeVar("_T")
 
 
 def main(descriptor: int) -> None:
@@ -57,15 +34,17 @@ def main(descriptor: int) -> None:
     assignment: Assignment = pipe.recv()
     requests: SimpleQueue[Request] = SimpleQueue()
     Thread(target=_listen, args=(pipe, requests), daemon=True).start()
-    harness: Harness | None = None
+    answerer: Answerer | None = None
     while True:
         request = requests.get()
         try:
-            if harness is None:
-                harness = _make(assignment)
-            reply = _answer(harness, request)
+            if answerer is None:
+                answerer = _make(assignment)
+            reply = answerer.answer(request)
+        except UnsupportedError as error:
+            reply = Failed(str(error), traceback.format_exc(), unsupported=True)
         except Exception as error:  # noqa: BLE001 - whatever a runner raises is the cell's outcome
-            reply = Failed(_one_line(error), traceback.format_exc())
+            reply = Failed(one_line(error), traceback.format_exc())
         pipe.send(reply)
         if isinstance(request, Stop):
             return
@@ -80,43 +59,12 @@ def _listen(pipe: Pipe, requests: SimpleQueue[Request]) -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _make(assignment: Assignment) -> Harness:
+def _make(assignment: Assignment) -> Answerer:
     module, _, name = assignment.target.partition(":")
-    made: Harness = getattr(importlib.import_module(module), name)(
+    made: Answerer = getattr(importlib.import_module(module), name)(
         assignment.workload, assignment.workers
     )
     return made
-
-
-def _answer(harness: Harness, request: Request) -> Reply:
-    match request:
-        case Load():
-            harness.prepare()
-            load_s, _ = _timed(harness.load)
-            return Loaded(load_s, native=harness.native)
-        case Start():
-            start_s, _ = _timed(harness.start)
-            return Started(start_s, harness.workers)
-        case Repeat(epochs):
-            seconds, results = _timed(lambda: harness.run(epochs))
-            return Repeated(seconds, tuple(results), peak_rss_bytes())
-        case Weigh():
-            gc.collect()
-            return Weighed(memory_now())
-        case Stop():
-            harness.stop()
-            return Stopped()
-
-
-def _timed(call: Callable[[], _T]) -> tuple[float, _T]:
-    gc.collect()
-    start = perf_counter()
-    value = call()
-    return perf_counter() - start, value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 if __name__ == "__main__":

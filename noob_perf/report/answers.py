@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from noob_perf.results import Figure, ParallelResult
 
-_WRITERS = {
+WRITERS = {
     Quantity.SECONDS: units.seconds,
     Quantity.TIMES: units.times,
     Quantity.SHARE: units.number,
     Quantity.BYTES: units.memory,
+    Quantity.BYTES_PER_SECOND: lambda value: f"{units.number(value / 1e6)} MB/s",
+    Quantity.PER_SECOND: lambda value: f"{units.number(value)}/s",
+    Quantity.COUNT: units.number,
+    Quantity.EXPONENT: units.number,
 }
-_STYLES = {"met": "green", "missed": "red", "not measured": "yellow", "": ""}
+STYLES = {"met": "green", "missed": "red", "not measured": "yellow", "": ""}
 
 
 def make_answers_table(result: ParallelResult) -> RenderableType:
@@ -39,7 +43,7 @@ def make_answers_table(result: ParallelResult) -> RenderableType:
             word = verdict(figure)
             table.add_row(
                 f"  {figure.name}", value(figure), interval(figure), asked(figure),
-                Text(word, style=_STYLES[word]),
+                Text(word, style=STYLES[word]),
             )  # fmt: skip
     notes = [Text(f"{name}: {reason}") for name, reason in reasons(result)]
     note = (
@@ -67,21 +71,21 @@ def value(figure: Figure) -> str:
     """Write a figure's estimate."""
     if figure.estimate is None:
         return "-"
-    return _WRITERS[figure.quantity](figure.estimate.value)
+    return WRITERS[figure.quantity](figure.estimate.value)
 
 
 def interval(figure: Figure) -> str:
     """Write its interval and the confidence, if there is one."""
     if figure.estimate is None or not figure.estimate.confidence:
         return ""
-    write = _WRITERS[figure.quantity]
+    write = WRITERS[figure.quantity]
     low, high = write(figure.estimate.low), write(figure.estimate.high)
     return f"{low} to {high} ({units.percent(figure.estimate.confidence)})"
 
 
 def asked(figure: Figure) -> str:
     """Write what it was asked to be."""
-    write = _WRITERS[figure.quantity]
+    write = WRITERS[figure.quantity]
     if figure.at_least is not None:
         return f"at least {write(figure.at_least)}"
     return f"at most {write(figure.at_most)}" if figure.at_most is not None else ""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from noob_perf.report.rows import Row
     from noob_perf.results import StockLoad
+    from noob_perf.stats import Estimate
 
 _FEW_TICKS = 4
 """An axis with fewer ticks than this at the powers of ten gets those at 2 and 5 as well."""
@@ -105,32 +106,43 @@ class StripChart:
 
 def strip_chart(rows: Sequence[Row]) -> StripChart | None:
     """Lay out the repeats of all rows that were measured; None if there is none."""
-    shown = [(row, row.epoch) for row in rows if row.epoch is not None]
+    return strips_of([(row.label, row.run.epoch_s, row.epoch) for row in rows if row.epoch])
+
+
+def strips_of(
+    shown: Sequence[tuple[str, Sequence[float], Estimate]], limit: str = "loop"
+) -> StripChart | None:
+    """Lay out samples in seconds, each with a name and its median; None if there are none.
+
+    Args:
+        shown: what gets a strip.
+        limit: the name of the strip whose median the others are seen beside, if it is there.
+    """
     if not shown:
         return None
     width, left, right, step, top = 860.0, 170.0, 765.0, 38.0, 14.0
-    scale = LogScale([s for row, _ in shown for s in row.run.epoch_s], left, right, units.tick)
+    scale = LogScale([s for _, samples, _ in shown for s in samples], left, right, units.tick)
     strips = []
-    for place, (row, epoch) in enumerate(shown):
+    for place, (name, samples, median) in enumerate(shown):
         y = top + (place + 0.5) * step
         strips.append(
             Strip(
-                name=row.label,
+                name=name,
                 y=y,
                 dots=tuple(
                     # spread a little, so that equal times do not hide one another
                     Dot(scale(s), round(y + (i % 5 - 2) * 2.4, 1), units.seconds(s))
-                    for i, s in enumerate(row.run.epoch_s)
+                    for i, s in enumerate(samples)
                 ),
-                median=scale(epoch.value),
-                low=scale(epoch.low),
-                high=scale(epoch.high),
-                label=units.seconds(epoch.value),
+                median=scale(median.value),
+                low=scale(median.low),
+                high=scale(median.high),
+                label=units.seconds(median.value),
             )
         )
-    limit = next((s.median for s in strips if s.name == "loop"), None)
+    at = next((s.median for s in strips if s.name == limit), None)
     height = top + len(shown) * step + 34
-    return StripChart(width, height, left, right, scale.ticks(), strips, limit)
+    return StripChart(width, height, left, right, scale.ticks(), strips, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,10 @@ class ProgressReport:
         share = self._steps / _LINES
         if not self._live and int(self._done / share) > int((self._done - 1) / share):
             self._console.print(
-                f"{self._done} of {self._steps} repeats, last {text}", markup=False, highlight=False
+                f"{self._done} of {self._steps} repeats, last {text}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
 
     def ended(self, runner: str, outcome: Outcome, reason: str) -> None:

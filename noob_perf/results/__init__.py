@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from noob_perf.results.components import (
+    ComponentAnswer,
+    ComponentsResult,
+    Headline,
+    Target,
+    Timing,
+    Verdict,
+)
 from noob_perf.results.file import from_json, read, to_json
 from noob_perf.results.model import (
     SCHEMA_VERSION,
@@ -26,7 +34,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "Answer",
     "CellResult",
+    "ComponentAnswer",
+    "ComponentsResult",
     "Figure",
+    "Headline",
     "Machine",
     "MemorySample",
     "Outcome",
@@ -36,6 +47,9 @@ __all__ = [
     "StockLoad",
     "StockPoint",
     "SuiteResult",
+    "Target",
+    "Timing",
+    "Verdict",
     "WorkloadFacts",
     "from_json",
     "read",

@@ -1,4 +1,4 @@
-"""The file of a suite's results: JSON, written whole or not at all, and validated on reading."""
+"""The file of an experiment's results: JSON, and validated on reading."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from noob_perf.results.model import SCHEMA_VERSION, SuiteResult
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from noob_perf.results.components import ComponentsResult
     from noob_perf.results.parallel import ParallelResult
 
 _Result = TypeVar("_Result")
 
 
-def to_json(result: SuiteResult | ParallelResult) -> str:
+def to_json(result: SuiteResult | ParallelResult | ComponentsResult) -> str:
     """Write the results as JSON text; `from_json` gives back an equal value."""
     return json.dumps(asdict(result), indent=2, allow_nan=False) + "\n"
 
@@ -29,7 +30,7 @@ def from_json(text: str | bytes, kind: type[_Result]) -> _Result:
 
     Args:
         text: what `to_json` has written.
-        kind: the type of the results, `SuiteResult` or `ParallelResult`.
+        kind: the type of the results, such as `SuiteResult`.
 
     Raises:
         UnknownSchemaError: they are of a schema version other than this reader's.

@@ -18,6 +18,12 @@ class Quantity(StrEnum):
     SHARE = "share"
     """A part of a whole, from 0 to 1."""
     BYTES = "bytes"
+    BYTES_PER_SECOND = "bytes a second"
+    PER_SECOND = "a second"
+    COUNT = "count"
+    """Such as instructions."""
+    EXPONENT = "exponent"
+    """Of a power law: 1 where a time grows as the size does."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noob_runners.pool.arena import Source
+from noob_runners.pool.source import Source
 from noob_runners.pool.wire import Inbox, Kind, Outbox, ProtocolError, frame_header
 
 if TYPE_CHECKING:

@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
+    from noob_runners.components.buffers_py import (
+        Buffer,
+        BufferPool,
+        BufferReader,
+        DoubleFreeError,
+        Handle,
+        UseAfterFreeError,
+    )
     from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
 
@@ -19,10 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NATIVE",
+    "Buffer",
+    "BufferPool",
+    "BufferReader",
+    "DoubleFreeError",
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "Handle",
     "NativeMissingWarning",
+    "UseAfterFreeError",
     "ValueBlock",
     "build",
 ]
@@ -51,9 +65,28 @@ def _native_wanted() -> bool:
 if not TYPE_CHECKING:
     NATIVE = _native_wanted()
     if NATIVE:
-        from noob_fast import EpochDriver, EpochRun, FastScheduler, ValueBlock
+        from noob_fast import (
+            Buffer,
+            BufferPool,
+            BufferReader,
+            DoubleFreeError,
+            EpochDriver,
+            EpochRun,
+            FastScheduler,
+            Handle,
+            UseAfterFreeError,
+            ValueBlock,
+        )
     else:
         from noob_runners.components.block_py import ValueBlock
+        from noob_runners.components.buffers_py import (
+            Buffer,
+            BufferPool,
+            BufferReader,
+            DoubleFreeError,
+            Handle,
+            UseAfterFreeError,
+        )
         from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
 

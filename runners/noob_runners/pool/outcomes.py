@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from noob_runners.errors import UnpicklableError
 from noob_runners.executor import NOT_RUN, Result
-from noob_runners.pool.arena import Lease
 from noob_runners.pool.failures import unpack_error
 from noob_runners.pool.packing import Packed, unpack
 from noob_runners.pool.parcel import Parcel
+from noob_runners.pool.source import Lease
 from noob_runners.pool.wire import Frame, Kind
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from noob_runners.pool.arena import Source
+    from noob_runners.pool.source import Source
 
 __all__ = ["FLUSH", "GIVE", "Frame", "Inbox", "Kind", "Outbox", "ProtocolError", "frame_header"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from noob_runners import components
-from noob_runners.components import block_py, driver_py, scheduler_py
+from noob_runners.components import block_py, buffers_py, driver_py, scheduler_py
 
 
 @pytest.fixture
@@ -16,3 +16,5 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("noob_runners.store.ValueBlock", block_py.ValueBlock)
     monkeypatch.setattr("noob_runners.coordinator.EpochDriver", driver_py.EpochDriver)
     monkeypatch.setattr("noob_runners.coordinator.EpochRun", driver_py.EpochRun)
+    monkeypatch.setattr("noob_runners.pool.dispatch.BufferPool", buffers_py.BufferPool)
+    monkeypatch.setattr("noob_runners.pool.source.BufferReader", buffers_py.BufferReader)

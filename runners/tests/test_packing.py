@@ -41,7 +41,7 @@ class _Post:
         return Packer(self.pool, 5, self.loans)
 
     def lease(self, packed) -> Lease | None:
-        if packed.arena < 0:
+        if packed.file < 0:
             return None
         return Lease(packed.loan, self.returns, self.source)
 
@@ -145,7 +145,7 @@ def test_a_value_arrives_as_it_was(post, value):
     assert type(got) is type(value)
     assert np.array_equal(got, value)
     if isinstance(value, np.ndarray):
-        assert packed.arena == 5
+        assert packed.file == 5
         assert got.flags.f_contiguous == value.flags.f_contiguous
         assert got.flags.writeable
         assert got.ctypes.data % 64 == 0
@@ -193,7 +193,7 @@ def test_without_shared_memory_values_stay_in_band(post):
     post.pool = SimpleNamespace(acquire=full)
     for value in (np.arange(100_000.0), b"x" * LARGE_BYTES):
         packed = post.packer().pack(value)
-        assert packed.arena == -1
+        assert packed.file == -1
         assert np.array_equal(unpack(packed, None), value)
 
 

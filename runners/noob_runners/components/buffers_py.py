@@ -1,4 +1,4 @@
-"""The twin of `noob_fast.BufferPool` and `BufferReader`: buffers of a shared file, by handle."""
+"""The twin of `noob_fast.BufferPool`: buffers of a shared file, in use and out of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ import mmap
 import operator
 import os
 import secrets
-import sys
 import threading
 import weakref
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from noob_runners.components.buffer_reader_py import BufferReader
+from noob_runners.components.handles_py import (
+    DATA,
+    LINE,
+    LINES,
+    MARK,
+    DoubleFreeError,
+    Handle,
+    UseAfterFreeError,
+    as_handle,
+    describe,
+)
 from noob_runners.components.shared_file import FRONT, PAGE, keep_length, memory_file, reserve
 from noob_runners.components.space_py import SMALL, Cell, Range, Slabs, Space
 from noob_runners.components.topology_py import Topology
@@ -35,59 +46,6 @@ __all__ = [
     "Handle",
     "UseAfterFreeError",
 ]
-
-_LINES = 1 << 20
-"""How many lines the table can have: buffers in use at a time, and one."""
-_LINE = 32
-"""Bytes of a line: generation (0: free), offset, length, and one word that is not used. The first
-line is the table's own: a mark, and how many lines there are."""
-_DATA = FRONT + _LINES * _LINE
-_MARK = int.from_bytes(b"noobbuf1", "little")
-_MOST_MAPPED = 256
-"""How many private views there are at a time, where each mapping costs a file descriptor."""
-_TRACKS = sys.version_info < (3, 13)
-
-
-class DoubleFreeError(BufferError):
-    """A buffer was released that is not in use."""
-
-
-class UseAfterFreeError(BufferError):
-    """A buffer was asked for that has been released."""
-
-
-class Handle(NamedTuple):
-    """A buffer's name, good in every process that has its pool's file."""
-
-    offset: int
-    """Where it begins in the file, in bytes."""
-    nbytes: int
-    """Its length in bytes."""
-    slot: int
-    """Its line in the pool's table."""
-    generation: int
-    """Which use of that line it is: no two buffers of a pool have the same."""
-
-
-def _name(handle: Handle) -> str:
-    return (
-        f"handle of {handle.nbytes} bytes at {handle.offset}, slot {handle.slot}, "
-        f"generation {handle.generation}"
-    )
-
-
-def _as_handle(handle: Any) -> Handle:
-    try:
-        offset, nbytes, slot, generation = map(operator.index, handle)
-        valid = min(offset, nbytes, slot, generation) >= 0 and slot < 1 << 32
-        valid = valid and max(offset, nbytes, generation) < 1 << 64
-    except (TypeError, ValueError):
-        valid = False
-    if not valid:
-        raise ValueError(
-            "a handle is four numbers: offset, nbytes, slot, generation; not " + repr(handle)
-        )
-    return Handle(offset, nbytes, slot, generation)
 
 
 @dataclass(slots=True, eq=False)
@@ -136,13 +94,13 @@ class BufferPool:
                 f"the file has a pool already, or something else: {length} bytes, of which only "
                 f"the first {FRONT} may be used before"
             )
-        os.ftruncate(self._descriptor, _DATA)
-        table = mmap.mmap(self._descriptor, _LINES * _LINE, offset=FRONT)
+        os.ftruncate(self._descriptor, DATA)
+        table = mmap.mmap(self._descriptor, LINES * LINE, offset=FRONT)
         self._table = memoryview(table).cast("Q")
         self._back()
         self._table[1] = 1
-        self._table[0] = _MARK
-        self._space = Space(self._descriptor, _DATA, keep_seconds, spare_bytes)
+        self._table[0] = MARK
+        self._space = Space(self._descriptor, DATA, keep_seconds, spare_bytes)
         self._slabs = Slabs(self._space)
 
     @property
@@ -190,7 +148,7 @@ class BufferPool:
     def release(self, handle: tuple[int, int, int, int]) -> None:
         """End the use of a buffer."""
         self._check()
-        self._release(_as_handle(handle))
+        self._release(as_handle(handle))
 
     def stats(self) -> dict[str, int]:
         """What it holds, in bytes."""
@@ -203,7 +161,7 @@ class BufferPool:
                 "asked": self._asked,
                 "live": live,
                 "spare": spare,
-                "reserved": live + spare + FRONT + self._backed * _LINE,
+                "reserved": live + spare + FRONT + self._backed * LINE,
             }
 
     def trim(self) -> None:
@@ -243,15 +201,15 @@ class BufferPool:
         with self._owned():
             slot = self._slots.get(handle.slot)
             if slot is None or slot.released or slot.handle != handle:
-                raise DoubleFreeError(f"no buffer of this pool in use has the {_name(handle)}")
+                raise DoubleFreeError(f"no buffer of this pool in use has the {describe(handle)}")
             self._end(slot)
 
     def _back(self) -> None:
         """Take memory for more lines of the table."""
-        if self._backed == _LINES:
-            raise OSError(errno.ENOMEM, f"a pool has at most {_LINES - 1} buffers in use")
-        reserve(self._descriptor, FRONT + self._backed * _LINE, PAGE)
-        self._backed += PAGE // _LINE
+        if self._backed == LINES:
+            raise OSError(errno.ENOMEM, f"a pool has at most {LINES - 1} buffers in use")
+        reserve(self._descriptor, FRONT + self._backed * LINE, PAGE)
+        self._backed += PAGE // LINE
 
     def _take_in(self) -> None:
         while self._ended:
@@ -288,7 +246,7 @@ class BufferPool:
         with self._lock:
             slot = self._slots.get(handle.slot)
             if slot is None or slot.released or slot.handle != handle:
-                raise UseAfterFreeError(f"the buffer has been released: {_name(handle)}")
+                raise UseAfterFreeError(f"the buffer has been released: {describe(handle)}")
             views = None if slot.views is None else slot.views()
             if views is None:
                 at = home.at + handle.offset - home.offset
@@ -335,115 +293,6 @@ class Buffer:
             self.release()
         except (DoubleFreeError, RuntimeError):  # it was released already, or is another process's
             return
-
-
-class BufferReader:
-    """A reader's side: see `noob_runners.components.interfaces.BufferReader`."""
-
-    _mapped: dict[weakref.ref[mmap.mmap], Any] = {}  # noqa: RUF012 (one for the whole process)
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = os.dup(descriptor)
-        self._close = weakref.finalize(self, os.close, self._descriptor)
-        self._lock = threading.Lock()
-        self._table: memoryview | None = None
-        self._parts: list[tuple[int, int, mmap.mmap]] = []
-        """Parts of the file, one after the other: where each begins and ends."""
-
-    @property
-    def descriptor(self) -> int:
-        """The file's number in this process."""
-        self._check()
-        return self._descriptor
-
-    def open(
-        self, handle: tuple[int, int, int, int], *, private: bool = False, keep: object = None
-    ) -> memoryview:
-        """The bytes of a buffer in use."""
-        wanted = _as_handle(handle)
-        begin, part = self._locate(wanted)
-        if not private and keep is None:
-            return memoryview(part)[begin : begin + wanted.nbytes]
-        if not private:
-            return self._map(wanted, mmap.ACCESS_READ, keep)
-        if not _TRACKS or len(self._mapped) < _MOST_MAPPED:
-            with suppress(OSError):  # too many are mapped
-                return self._map(wanted, mmap.ACCESS_COPY, keep)
-        return self._copy(wanted)
-
-    def check(self, handle: tuple[int, int, int, int]) -> None:
-        """Whether the buffer is in use still."""
-        self._locate(_as_handle(handle))
-
-    def close(self) -> None:
-        """End it; views stay as they are."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def _check(self) -> None:
-        if not self._close.alive:
-            raise ValueError("it has been closed")
-
-    def _locate(self, handle: Handle) -> tuple[int, mmap.mmap]:
-        self._check()
-        until = handle.offset + max(handle.nbytes, 1)
-        with self._lock:
-            end = self._parts[-1][1] if self._parts else _DATA
-            if handle.offset < _DATA or until > end:
-                length = os.fstat(self._descriptor).st_size
-                if handle.offset < _DATA or until > length:
-                    raise ValueError(f"{_name(handle)} is outside of the file, of {length} bytes")
-                part = mmap.mmap(
-                    self._descriptor, length - end, access=mmap.ACCESS_READ, offset=end
-                )
-                self._parts.append((end, length, part))
-            if self._table is None:
-                self._table = self._open_table()
-        table, first = self._table, 4 * handle.slot
-        known = 0 < handle.slot < min(table[1], _LINES) and handle.generation > 0
-        if not known or (handle.generation, handle.offset, handle.nbytes) != (
-            table[first],
-            table[first + 1],
-            table[first + 2],
-        ):
-            raise UseAfterFreeError(f"the buffer has been released: {_name(handle)}")
-        for start, end, part in self._parts:
-            if start <= handle.offset and until <= end:
-                return handle.offset - start, part
-        raise ValueError(f"the table is not a pool's: it has the {_name(handle)}")
-
-    def _open_table(self) -> memoryview:
-        size = _LINES * _LINE
-        table = mmap.mmap(self._descriptor, size, access=mmap.ACCESS_READ, offset=FRONT)
-        words = memoryview(table).cast("Q")
-        if words[0] != _MARK:
-            raise ValueError("no pool has the file")
-        return words
-
-    def _map(self, handle: Handle, access: int, keep: object) -> memoryview:
-        start = handle.offset // PAGE * PAGE
-        at = handle.offset - start
-        length = max(1, at + handle.nbytes)
-        more: dict[str, Any] = {} if _TRACKS else {"trackfd": False}
-        mapping = mmap.mmap(self._descriptor, length, access=access, offset=start, **more)
-        self._mapped[weakref.ref(mapping, self._mapped.pop)] = keep
-        return memoryview(mapping)[at : at + handle.nbytes]
-
-    def _copy(self, handle: Handle) -> memoryview:
-        copy = bytearray(handle.nbytes)
-        at = 0
-        while at < handle.nbytes:
-            piece = os.pread(self._descriptor, handle.nbytes - at, handle.offset + at)
-            if not piece:
-                raise OSError(f"a shared file ends within the {_name(handle)}")
-            copy[at : at + len(piece)] = piece
-            at += len(piece)
-        return memoryview(copy)
 
 
 if TYPE_CHECKING:  # both are what the interfaces say

@@ -113,12 +113,12 @@ class Dispatcher:
                 value = value.open()
         if sealed is None:
             packed = packer.pack(value)
-            if packed.arena == _OURS and self._source is not None:
+            if packed.file == _OURS and self._source is not None:
                 used[_OURS] = self._source
             return packed
         packed, lease = sealed
         if lease.source is not None:
-            used[packed.arena] = lease.source
+            used[packed.file] = lease.source
         return packer.lend(packed, lease)
 
     def _own_buffers(self) -> BufferPool | None:

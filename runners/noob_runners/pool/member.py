@@ -204,7 +204,7 @@ class Member:
 
     def introduce(self, number: int, source: Source) -> None:
         """Make a file of buffers known to it."""
-        self._outbox.put(frame_header(Kind.ARENA, 0, number, self.seen), file=source)
+        self._outbox.put(frame_header(Kind.FILE, 0, number, self.seen), file=source)
         self.known.add(number)
         self.flush()
 

@@ -73,7 +73,7 @@ class Reader:
         ticket, packed, clock, failure = pickle.loads(frame.payload)  # noqa: S301 (our own process)
         leases = [
             Lease(entry[1].loan, member.returns, member.source)
-            if entry is not None and entry[1].arena >= 0
+            if entry is not None and entry[1].file >= 0
             else None
             for entry in packed
         ]  # which are returned wherever they are not used

@@ -47,7 +47,7 @@ class Packed(NamedTuple):
 
     payload: bytes
     """Its pickle; nothing if it is plain bytes."""
-    arena: int = -1
+    file: int = -1
     """In which file its buffers are; -1 without buffers."""
     handle: HandleFields = (0, 0, 0, 0)
     """Of the one buffer in that file which holds them."""

@@ -48,7 +48,7 @@ class Kind(IntEnum):
     """One call, or one result, each of its values packed by itself."""
     RELEASE = 4
     """Numbers of loans that the other side may have back."""
-    ARENA = 5
+    FILE = 5
     """A file in which values will lie; it comes with the frame."""
     CLOSE = 6
     """A file that is not needed any more."""

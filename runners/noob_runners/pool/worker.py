@@ -37,7 +37,7 @@ _LOOK_NS = 200_000
 _FLUSH_NS = 3_000_000
 """How long outcomes wait for others to go with, as long as there is work."""
 _ALL = frozenset(Kind)
-_ANY_TIME = frozenset({Kind.CALLS, Kind.HEAVY, Kind.RELEASE, Kind.ARENA, Kind.CLOSE})
+_ANY_TIME = frozenset({Kind.CALLS, Kind.HEAVY, Kind.RELEASE, Kind.FILE, Kind.CLOSE})
 """Frames that may be taken in while a call runs."""
 
 
@@ -172,7 +172,7 @@ class _Worker:
                 self._take_packed(frame)
             case Kind.RELEASE:
                 sender.loans.take_back(pickle.loads(frame.payload))  # noqa: S301 (as above)
-            case Kind.ARENA | Kind.CLOSE:
+            case Kind.FILE | Kind.CLOSE:
                 self._take_file(frame.number, frame.kind)
             case Kind.RECIPES:
                 self._learn(pickle.loads(frame.payload))  # noqa: S301 (as above)
@@ -216,8 +216,8 @@ class _Worker:
         opened = {
             slot: (
                 value,
-                Lease(value.loan, self._sender.returns, self._sources.get(value.arena))
-                if value.arena >= 0
+                Lease(value.loan, self._sender.returns, self._sources.get(value.file))
+                if value.file >= 0
                 else None,
             )
             for slot, value in packed.items()

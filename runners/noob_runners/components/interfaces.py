@@ -61,12 +61,12 @@ class BufferPool(Protocol):
     (What it writes to views that it has from before the fork, though, everybody sees.)
 
     Sizes have classes: multiples of 64 bytes up to 512, then eight from one power of two to the
-    next. Buffers up to 32 KiB are cells of slabs of 256 KiB; above that each has pages of its own.
-    So a buffer that is used for the first time takes less than a page more than its length if it is
-    longer than 32 KiB, and nothing more if that is a whole number of pages. One that is used again
-    takes what the greatest of its class took before: up to an eighth more. Small ones take up to an
-    eighth more (below 512 bytes up to 63 bytes), a tenth at the end of a slab, and the slab's cells
-    that are not in use. The table takes 32 bytes a buffer, and a page.
+    next. Buffers up to 32 KiB are cells of slabs (of 64 KiB; cells above 4 KiB, of 256 KiB). Above
+    that each has pages of its own, and takes nothing but its length up to a whole page if it is the
+    first one there; one that is used again takes what the greatest of its class took before, up to
+    an eighth more. Small ones take up to an eighth more (below 512 bytes up to 63 bytes), a tenth
+    at the end of a slab, and the slab's cells that are not in use. The table takes 32 bytes a
+    buffer, and the file's front a page.
 
     Memory of released buffers is kept, since it is quick: at least ``spare_bytes``, twice what is
     in use, and as much as was in use in the last ``keep_seconds`` (then half of it, and so on).

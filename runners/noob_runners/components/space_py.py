@@ -21,7 +21,6 @@ ALIGNMENT = 64
 """Of each buffer, in bytes: a line of the processor's cache."""
 SMALL = 32 << 10
 """Bytes of the greatest buffer that shares a slab; greater ones are whole pages."""
-_SLAB = 256 << 10
 _CHUNK = 64 << 20
 """Bytes that the file grows by at least. Only what is written takes memory."""
 _LONGEST = 1 << 46
@@ -32,6 +31,11 @@ def size_class(nbytes: int) -> int:
     """The length that a buffer takes: eight classes from one power of two to the next."""
     step = max(ALIGNMENT, 1 << max(0, (max(nbytes, 1) - 1).bit_length() - 4))
     return -(-max(nbytes, 1) // step) * step
+
+
+def _slab_bytes(size: int) -> int:
+    """Of cells of a class: one that is nearly empty wastes little, a full one less than a tenth."""
+    return 64 << 10 if size <= 4 << 10 else 256 << 10
 
 
 def _pages(nbytes: int) -> int:
@@ -163,7 +167,7 @@ class _Slab:
 
     @property
     def is_full(self) -> bool:
-        return self.used == _SLAB // self.size
+        return self.used == _slab_bytes(self.size) // self.size
 
 
 class Cell(NamedTuple):
@@ -201,7 +205,7 @@ class Slabs:
         room = self._open.setdefault((node, size), {})
         slab = next(iter(room), None)
         if slab is None:
-            slab = _Slab(self._space.take(_SLAB, node), size)
+            slab = _Slab(self._space.take(_slab_bytes(size), node), size)
             room[slab] = None
         if slab.free:
             number = slab.free.pop()

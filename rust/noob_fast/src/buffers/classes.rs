@@ -7,8 +7,11 @@ pub const ALIGNMENT: u64 = 64;
 /// The greatest length that shares a slab; from the next class on all are whole pages.
 pub const SMALL: u64 = 32 << 10;
 
-/// Bytes of a slab.
-pub const SLAB: u64 = 256 << 10;
+/// Bytes of a slab of cells of a class. One that is nearly empty wastes little, and one that is full
+/// less than a tenth.
+pub fn slab(size: u64) -> u64 {
+    if size <= 4 << 10 { 64 << 10 } else { 256 << 10 }
+}
 
 /// The smallest class that holds so many bytes, at most 2⁶² of them.
 pub fn class(nbytes: u64) -> u64 {
@@ -55,7 +58,10 @@ mod tests {
         let small: std::collections::BTreeSet<u64> = (1..=SMALL).map(class).collect();
         assert_eq!(small.len(), 8 + 6 * 8);
         for size in small {
-            assert!(SLAB % size <= SLAB / 9, "the end of a slab of {size}");
+            assert!(
+                slab(size) % size <= slab(size) / 10,
+                "the end of a slab of {size}"
+            );
         }
     }
 }

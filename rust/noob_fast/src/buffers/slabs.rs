@@ -1,6 +1,6 @@
 //! Small buffers: cells of one size, many to a range. A range that has none in use goes back.
 
-use super::classes::{SLAB, class};
+use super::classes::{class, slab};
 use super::memory::SharedFile;
 use super::space::Space;
 use crate::error::Result;
@@ -20,7 +20,7 @@ struct Slab {
 
 impl Slab {
     fn is_full(&self) -> bool {
-        u64::from(self.used) == SLAB / self.size
+        u64::from(self.used) == slab(self.size) / self.size
     }
 }
 
@@ -57,7 +57,7 @@ impl Slabs {
         let id = if let Some(&id) = open.first() {
             id
         } else {
-            let Some(range) = space.take(SLAB, node, file)? else {
+            let Some(range) = space.take(slab(size), node, file)? else {
                 return Ok(None);
             };
             let slab = Slab {

@@ -1,6 +1,6 @@
 //! The allocator by itself: what is in use never overlaps, and all comes back.
 
-use super::classes::{SLAB, SMALL, class};
+use super::classes::{SMALL, class, slab};
 use super::memory::{PAGE, SharedFile};
 use super::table::{LINES, data};
 use super::topology::Topology;
@@ -281,12 +281,13 @@ fn memory_is_used_again_by_the_node_that_it_is_near() {
 fn many_small_ones_share_slabs_which_go_back() {
     let pool = pool();
     let mut all: Vec<Buffer> = (0..10_000).map(|_| pool.acquire(100).unwrap()).collect();
-    let slabs = 10_000_u64.div_ceil(SLAB / class(100));
-    assert_eq!(pool.stats().unwrap().live, slabs * SLAB);
+    let size = slab(class(100));
+    let slabs = 10_000_u64.div_ceil(size / class(100));
+    assert_eq!(pool.stats().unwrap().live, slabs * size);
     all.retain(|buffer| buffer.handle.offset % 3 == 0);
     let rest = all.len() as u64;
     all.extend((rest..10_000).map(|_| pool.acquire(100).unwrap()));
-    assert_eq!(pool.stats().unwrap().live, slabs * SLAB);
+    assert_eq!(pool.stats().unwrap().live, slabs * size);
     all.clear();
     assert_eq!(pool.stats().unwrap().live, 0);
 }

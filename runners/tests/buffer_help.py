@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import mmap
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,3 +34,15 @@ IMPLEMENTATIONS = [
 def taken(pool: Any) -> int:
     """Bytes of memory that its file takes, as the system counts."""
     return os.fstat(pool.descriptor).st_blocks * 512
+
+
+def names_of(status: os.stat_result) -> list[str]:
+    """By which names a file can be found in shared memory."""
+    folder = Path("/dev/shm")
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):  # another's, and gone meanwhile
+            other = path.stat()
+            if (other.st_dev, other.st_ino) == (status.st_dev, status.st_ino):
+                found.append(path.name)
+    return found

@@ -18,6 +18,9 @@ import pytest
 
 from noob_runners.components import buffers_py
 
+sys.path.append(str(Path(__file__).parent))
+from buffer_help import names_of
+
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork"),
@@ -110,12 +113,6 @@ def in_a_fork(action: Any) -> str:
     return said
 
 
-def names() -> set[str]:
-    """What has a name in shared memory."""
-    folder = Path("/dev/shm")
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-
-
 def exists(pid: int) -> bool:
     """Whether a process is in the table of processes."""
     try:
@@ -144,7 +141,6 @@ def test_another_process_reads_and_finds_use_after_free(buffers, module):
 
 
 def test_a_killed_owner_leaves_nothing_and_readers_go_on(buffers, module):
-    before = names()
     with other(OWNER, module) as (process, sock):
         message, files, _, _ = socket.recv_fds(sock, 1000, 1)
         handle = pickle.loads(message)
@@ -156,20 +152,19 @@ def test_a_killed_owner_leaves_nothing_and_readers_go_on(buffers, module):
         assert bytes(view[-3:]) == bytes(private[-3:]) == b"xxx"
         private[:3] = b"abc"
         assert bytes(reader.open(handle)[:3]) == b"xxx"
-        assert os.fstat(files[0]).st_nlink == 0
-        identity = os.fstat(files[0]).st_ino
+        status = os.fstat(files[0])
+        assert status.st_nlink == 0
         os.close(files[0])
         del view, private, reader
         gc.collect()
         maps = Path("/proc/self/maps")
         if maps.exists():
             lines = [line.split() for line in maps.read_text().splitlines() if "/memfd:" in line]
-            assert str(identity) not in {line[4] for line in lines}
-    assert names() <= before
+            assert str(status.st_ino) not in {line[4] for line in lines}
+        assert names_of(status) == []
 
 
 def test_what_a_killed_reader_had_is_used_again(buffers, module):
-    before = names()
     pool = buffers.BufferPool()
     buffer = pool.acquire(8 << 20)
     buffer.view[:1] = b"x"
@@ -183,7 +178,7 @@ def test_what_a_killed_reader_had_is_used_again(buffers, module):
     pool.release(buffer.handle)
     assert pool.stats()["live"] == 0
     assert pool.acquire(8 << 20).handle.offset == offset
-    assert names() <= before
+    assert names_of(os.fstat(pool.descriptor)) == []
 
 
 def test_a_forked_process_reads_and_changes_nothing(buffers):

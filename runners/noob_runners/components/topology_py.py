@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
 __all__ = ["Topology"]
 
@@ -34,13 +35,11 @@ class Topology:
                     self._nodes[cpu] = int(number)
         if len(set(self._nodes.values())) < 2:  # noqa: PLR2004 (several)
             self._nodes.clear()
+        self._cpu: Callable[[], int] = getattr(ctypes.CDLL(None), "sched_getcpu", lambda: -1)
 
     def here(self) -> int:
         """The node that this thread runs on; 0 if that is not known."""
-        if not self._nodes:
-            return 0
-        cpu = getattr(ctypes.CDLL(None), "sched_getcpu", lambda: -1)()
-        return self._nodes.get(cpu, 0)
+        return self._nodes.get(self._cpu(), 0) if self._nodes else 0
 
 
 def _processors(file: Path) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 from noob.store import EventStore
 
 from noob_runners import components
-from noob_runners.components import driver_py, scheduler_py, store_py
+from noob_runners.components import buffers_py, driver_py, scheduler_py, store_py
 from noob_runners.store import OnPlan
 
 
@@ -19,3 +19,5 @@ def twins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("noob_runners.coordinator.PlanStore", store)
     monkeypatch.setattr("noob_runners.coordinator.EpochDriver", driver_py.EpochDriver)
     monkeypatch.setattr("noob_runners.coordinator.EpochRun", driver_py.EpochRun)
+    monkeypatch.setattr("noob_runners.pool.dispatch.BufferPool", buffers_py.BufferPool)
+    monkeypatch.setattr("noob_runners.pool.source.BufferReader", buffers_py.BufferReader)

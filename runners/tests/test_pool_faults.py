@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -100,6 +101,18 @@ def test_calls_of_a_killed_worker_run_elsewhere_and_each_has_one_result(start, t
     done = _lines(log)
     assert set(done) == set(map(str, range(100)))
     assert any(result.values[0] == first for result in results.values())
+
+
+def test_what_killed_workers_had_on_loan_is_used_again(start):
+    pool = start(RECIPES)
+    ready(pool)
+    assert isinstance(one(pool, DIE, {0: np.ones(1_000_000)}).error, PoisonedCallError)
+    gc.collect()
+    buffers = pool._feeder.dispatcher._own_buffers()
+    stats = buffers.stats()
+    assert stats["buffers"] == stats["live"] == 0
+    assert stats["spare"] >= 8_000_000
+    assert one(pool, SAME, {0: np.ones(1_000_000)}).values[0].open().sum() == 1_000_000
 
 
 def test_a_call_that_kills_one_worker_is_run_again(start, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noob_runners.pool.arena import Source
+from noob_runners.pool.source import Source
 from noob_runners.pool.wire import Inbox, Kind, Outbox, ProtocolError, frame_header
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ def test_a_file_comes_with_its_frame(ends):
         file.flush()
         outbox = Outbox(ends[0])
         outbox.put(frame_header(Kind.STOP, 0))
-        outbox.put(frame_header(Kind.ARENA, 0), file=Source(os.dup(file.fileno())))
+        outbox.put(frame_header(Kind.FILE, 0), file=Source(os.dup(file.fileno())))
         outbox.flush()
     inbox = Inbox(ends[1], descriptors=True)
     kinds = []
     while len(kinds) < 2:
         kinds += [frame.kind for frame in inbox.receive()]
-    assert kinds == [Kind.STOP, Kind.ARENA]
+    assert kinds == [Kind.STOP, Kind.FILE]
     descriptor = inbox.descriptors.popleft()
     assert not os.get_inheritable(descriptor)
     assert os.pread(descriptor, 100, 0) == b"content"
@@ -139,7 +139,7 @@ def test_a_file_for_which_there_is_no_room_is_told(ends):
     inbox = Inbox(ends[1], descriptors=True)
     outbox = Outbox(ends[0])
     with tempfile.TemporaryFile() as file:
-        outbox.put(frame_header(Kind.ARENA, 0), file=Source(os.dup(file.fileno())))
+        outbox.put(frame_header(Kind.FILE, 0), file=Source(os.dup(file.fileno())))
         outbox.put(frame_header(Kind.STOP, 0))
         outbox.flush()
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -150,5 +150,5 @@ def test_a_file_for_which_there_is_no_room_is_told(ends):
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
     while len(kinds) < 2:
         kinds += [frame.kind for frame in inbox.receive()]
-    assert kinds == [Kind.ARENA, Kind.STOP]
+    assert kinds == [Kind.FILE, Kind.STOP]
     assert list(inbox.descriptors) == [None]

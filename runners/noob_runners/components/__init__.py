@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
+    from noob_runners.components.buffers_py import (
+        Buffer,
+        BufferPool,
+        BufferReader,
+        DoubleFreeError,
+        Handle,
+        UseAfterFreeError,
+    )
     from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
     from noob_runners.components.store_py import Emitted, StoreCore
@@ -20,12 +28,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NATIVE",
+    "Buffer",
+    "BufferPool",
+    "BufferReader",
+    "DoubleFreeError",
     "Emitted",
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "Handle",
     "NativeMissingWarning",
     "StoreCore",
+    "UseAfterFreeError",
     "ValueBlock",
     "build",
 ]
@@ -55,15 +69,29 @@ if not TYPE_CHECKING:
     NATIVE = _native_wanted()
     if NATIVE:
         from noob_fast import (
+            Buffer,
+            BufferPool,
+            BufferReader,
+            DoubleFreeError,
             Emitted,
             EpochDriver,
             EpochRun,
             FastScheduler,
+            Handle,
             StoreCore,
+            UseAfterFreeError,
             ValueBlock,
         )
     else:
         from noob_runners.components.block_py import ValueBlock
+        from noob_runners.components.buffers_py import (
+            Buffer,
+            BufferPool,
+            BufferReader,
+            DoubleFreeError,
+            Handle,
+            UseAfterFreeError,
+        )
         from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
         from noob_runners.components.store_py import Emitted, StoreCore

@@ -6,11 +6,13 @@ import pickle
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
+from noob_runners.components import BufferPool
+from noob_runners.components.shared_file import memory_file
 from noob_runners.errors import UnpicklableError
-from noob_runners.pool.arena import Arena, Source, memory_file
 from noob_runners.pool.packing import LARGE_BYTES, Packer, dump_small, has_large_bytes
 from noob_runners.pool.parcel import Parcel
 from noob_runners.pool.recipes import describe, signal_names, type_name
+from noob_runners.pool.source import Source
 from noob_runners.pool.wire import Kind
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher"]
 
 _OURS = 0
-"""The number of this process's own arena."""
+"""The number of this process's own file."""
 
 
 class Dispatcher:
@@ -32,9 +34,10 @@ class Dispatcher:
     def __init__(self, recipes: Mapping[int, Recipe]) -> None:
         self._recipes = recipes
         self._names = signal_names(recipes)
-        self._arena: Arena | None = None
+        self._source: Source | None = None
+        self._buffers: BufferPool | None = None
         self.living: set[int] = set()
-        """The arenas of workers that live."""
+        """The numbers of the files of workers that live."""
 
     def send(self, member: Member, calls: list[Call]) -> list[tuple[Call, UnpicklableError]]:
         """Send calls to a worker; returns those that cannot be, and why."""
@@ -42,7 +45,7 @@ class Dispatcher:
         if self._send_small(member, calls, begin):
             return []
         failed: list[tuple[Call, UnpicklableError]] = []
-        packer = Packer(self._own_arena(), _OURS, member.loans)
+        packer = Packer(self._own_buffers(), _OURS, member.loans)
         for call in calls:
             begin = monotonic_ns()
             if self._send_small(member, [call], begin):
@@ -105,23 +108,24 @@ class Dispatcher:
     def _pack(self, value: Any, packer: Packer, used: dict[int, Source]) -> Any:
         sealed = None
         if type(value) is Parcel:
-            sealed = value.sealed() if packer.has_arena else None
+            sealed = value.sealed() if packer.shares else None
             if sealed is None:
                 value = value.open()
         if sealed is None:
             packed = packer.pack(value)
-            if packed.arena == _OURS and self._arena is not None:
-                used[_OURS] = self._arena.source
+            if packed.file == _OURS and self._source is not None:
+                used[_OURS] = self._source
             return packed
         packed, lease = sealed
         if lease.source is not None:
-            used[packed.arena] = lease.source
+            used[packed.file] = lease.source
         return packer.lend(packed, lease)
 
-    def _own_arena(self) -> Arena | None:
-        if self._arena is None:
+    def _own_buffers(self) -> BufferPool | None:
+        if self._buffers is None:
             try:
-                self._arena = Arena(Source(memory_file()))
+                self._source = Source(memory_file())
+                self._buffers = BufferPool(self._source.descriptor)
             except OSError:  # no room for another file: then values go through the socket
                 return None
-        return self._arena
+        return self._buffers

@@ -13,10 +13,11 @@ from selectors import EVENT_READ, EVENT_WRITE
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from noob_runners.pool.arena import FRONT, Source, memory_file
+from noob_runners.components.shared_file import FRONT, memory_file
 from noob_runners.pool.packing import Loans
 from noob_runners.pool.process import WorkerProcess
 from noob_runners.pool.progress import Progress
+from noob_runners.pool.source import Source
 from noob_runners.pool.wire import FLUSH, GIVE, Frame, Inbox, Kind, Outbox, frame_header
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Member:
             context: how processes are started.
             selector: told when its socket has something to read, or room to write.
             place: the worker's number.
-            number: that of the process's arena; no other process has the same.
+            number: that of the process's file; no other process has the same.
             count: where to count what it does.
 
         Raises:
@@ -124,7 +125,7 @@ class Member:
         self.returns: deque[int] = deque()
         """Loans that are to be returned to it."""
         self.known: set[int] = {number}
-        """The arenas whose file it has."""
+        """The numbers of the files that it has."""
         self.sentinel = -1
         """Once it is ready: the file that can be read when its process has ended."""
         self._frames = 0
@@ -202,8 +203,8 @@ class Member:
             self.send(Kind.FORGET)
 
     def introduce(self, number: int, source: Source) -> None:
-        """Make an arena's file known to it."""
-        self._outbox.put(frame_header(Kind.ARENA, 0, number, self.seen), file=source)
+        """Make a file of buffers known to it."""
+        self._outbox.put(frame_header(Kind.FILE, 0, number, self.seen), file=source)
         self.known.add(number)
         self.flush()
 

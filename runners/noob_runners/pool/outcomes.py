@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from noob_runners.errors import UnpicklableError
 from noob_runners.executor import NOT_RUN, Result
-from noob_runners.pool.arena import Lease
 from noob_runners.pool.failures import unpack_error
 from noob_runners.pool.packing import Packed, unpack
 from noob_runners.pool.parcel import Parcel
+from noob_runners.pool.source import Lease
 from noob_runners.pool.wire import Frame, Kind
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Reader:
         ticket, packed, clock, failure = pickle.loads(frame.payload)  # noqa: S301 (our own process)
         leases = [
             Lease(entry[1].loan, member.returns, member.source)
-            if entry is not None and entry[1].arena >= 0
+            if entry is not None and entry[1].file >= 0
             else None
             for entry in packed
         ]  # which are returned wherever they are not used

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from noob_runners.pool.arena import Arena, Lease
+    from noob_runners.components import Buffer, BufferPool
+    from noob_runners.components.interfaces import HandleFields
+    from noob_runners.pool.source import Lease
 
 __all__ = [
     "LARGE_BYTES",
@@ -32,6 +34,9 @@ quick."""
 LARGE_BYTES = 1 << 20
 """So do values that are themselves ``bytes`` of this length; pickle would keep them in band."""
 
+_ALIGNMENT = 64
+"""Of each buffer, in bytes: a line of the processor's cache."""
+
 
 class LargeBufferError(Exception):
     """Something to be pickled as small has a large buffer."""
@@ -42,15 +47,19 @@ class Packed(NamedTuple):
 
     payload: bytes
     """Its pickle; nothing if it is plain bytes."""
-    arena: int = -1
+    file: int = -1
     """In which file its buffers are; -1 without buffers."""
-    offset: int = 0
-    length: int = 0
-    """The range of that file."""
+    handle: HandleFields = (0, 0, 0, 0)
+    """Of the one buffer in that file which holds them."""
     cuts: tuple[tuple[int, int], ...] = ()
-    """Where each buffer begins in the range, and its length."""
+    """Where each begins in it, and its length."""
     loan: int = -1
-    """The number by which the receiver returns the range to the sender."""
+    """The number by which the receiver returns it to the sender."""
+
+    @property
+    def length(self) -> int:
+        """What is not in its payload."""
+        return self.handle[1]
 
     @property
     def nbytes(self) -> int:
@@ -59,19 +68,19 @@ class Packed(NamedTuple):
 
 
 class Loans:
-    """What this side has lent to the other: a lease lives until it is returned."""
+    """What this side has lent to the other, itself or on loan: it is kept until it is returned."""
 
     def __init__(self) -> None:
-        self._lent: dict[int, Lease] = {}
+        self._lent: dict[int, Buffer | Lease] = {}
         self._next = 0
 
     def __len__(self) -> int:
         return len(self._lent)
 
-    def lend(self, lease: Lease) -> int:
-        """Keep a lease until its number is returned."""
+    def lend(self, held: Buffer | Lease) -> int:
+        """Keep it until its number is returned."""
         self._next += 1
-        self._lent[self._next] = lease
+        self._lent[self._next] = held
         return self._next
 
     def take_back(self, numbers: list[int]) -> None:
@@ -113,23 +122,23 @@ def _nbytes(buffer: pickle.PickleBuffer) -> int:
 class Packer:
     """Packs the values of one message; an object that occurs more than once is stored once."""
 
-    def __init__(self, arena: Arena | None, number: int, loans: Loans) -> None:
+    def __init__(self, buffers: BufferPool | None, number: int, loans: Loans) -> None:
         """Begin a message.
 
         Args:
-            arena: where large buffers go; None if all must stay in band.
-            number: by which the receiver knows that arena.
+            buffers: where large buffers go; None if all must stay in band.
+            number: by which the receiver knows its file.
             loans: those to the receiver.
         """
-        self._arena = arena
+        self._buffers = buffers
         self._number = number
         self._loans = loans
-        self._done: dict[int, tuple[Any, Packed, Lease | None]] = {}
+        self._done: dict[int, tuple[Any, Packed, Buffer | None]] = {}
 
     @property
-    def has_arena(self) -> bool:
+    def shares(self) -> bool:
         """Whether values may be outside of the message."""
-        return self._arena is not None
+        return self._buffers is not None
 
     def pack(self, value: Any) -> Packed:
         """Pack a value.
@@ -139,17 +148,17 @@ class Packer:
         """
         known = self._done.get(id(value))
         if known is None:
-            packed, lease = self._pack(value)
-            known = self._done[id(value)] = (value, packed, lease)  # which keeps it, and so its id
-        _, packed, lease = known
-        return packed if lease is None else self.lend(packed, lease)
+            packed, held = self._pack(value)
+            known = self._done[id(value)] = (value, packed, held)  # which keeps it, and so its id
+        _, packed, held = known
+        return packed if held is None else self.lend(packed, held)
 
-    def lend(self, packed: Packed, lease: Lease) -> Packed:
-        """Lend the range of a packed value to the receiver."""
-        return packed._replace(loan=self._loans.lend(lease))
+    def lend(self, packed: Packed, held: Buffer | Lease) -> Packed:
+        """Lend the buffer of a packed value to the receiver."""
+        return packed._replace(loan=self._loans.lend(held))
 
-    def _pack(self, value: Any) -> tuple[Packed, Lease | None]:
-        if self._arena is None:
+    def _pack(self, value: Any) -> tuple[Packed, Buffer | None]:
+        if self._buffers is None:
             return Packed(pickle.dumps(value, 5)), None
         if type(value) is bytes and len(value) >= LARGE_BYTES:
             payload, buffers = b"", [memoryview(value)]
@@ -166,12 +175,18 @@ class Packer:
             if not large:
                 return Packed(payload), None
             buffers = [buffer.raw() for buffer in large]
-        stored = self._arena.store(buffers)
-        if stored is None:
+        cuts, length = [], 0
+        for buffer in buffers:
+            cuts.append((length, buffer.nbytes))
+            length += -(-buffer.nbytes // _ALIGNMENT) * _ALIGNMENT
+        try:
+            held = self._buffers.acquire(length)
+        except OSError:  # there is no room
             return Packed(pickle.dumps(value, 5)), None
-        lease, length, starts = stored
-        cuts = tuple((start, buffer.nbytes) for start, buffer in zip(starts, buffers, strict=True))
-        return Packed(payload, self._number, lease.number, length, cuts), lease
+        with held.view as view:
+            for (start, size), buffer in zip(cuts, buffers, strict=True):
+                view[start : start + size] = buffer
+        return Packed(payload, self._number, held.handle, tuple(cuts)), held
 
 
 def unpack(packed: Packed, lease: Lease | None) -> Any:
@@ -182,7 +197,7 @@ def unpack(packed: Packed, lease: Lease | None) -> Any:
     """
     if lease is None or lease.source is None:
         return pickle.loads(packed.payload)  # noqa: S301 (it comes from our own processes)
-    view = memoryview(lease.source.view(lease, packed.offset, packed.length))
+    view = lease.source.reader.open(packed.handle, private=True, keep=lease)
     buffers = [view[start : start + length] for start, length in packed.cuts]
     if not packed.payload:
         return bytes(buffers[0])

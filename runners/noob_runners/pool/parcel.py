@@ -8,7 +8,7 @@ from noob_runners.errors import UnpicklableError
 from noob_runners.pool.packing import Packed, unpack
 
 if TYPE_CHECKING:
-    from noob_runners.pool.arena import Lease
+    from noob_runners.pool.source import Lease
 
 __all__ = ["Parcel"]
 

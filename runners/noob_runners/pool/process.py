@@ -28,7 +28,7 @@ class WorkerProcess:
             name: what the process is called.
             sock: the worker's; it is closed here when the worker has it.
             bell: likewise.
-            number: of its arena.
+            number: of its file.
         """
         self._process = context.Process(
             target=main, args=(sock, bell, number), name=name, daemon=True

@@ -9,7 +9,7 @@ import mmap
 import struct
 from typing import NamedTuple
 
-from noob_runners.pool.arena import FRONT
+from noob_runners.components.shared_file import FRONT
 
 __all__ = ["RECORD", "Progress", "Running"]
 

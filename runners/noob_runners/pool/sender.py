@@ -25,7 +25,7 @@ from noob_runners.recipe import emitted
 if TYPE_CHECKING:
     import socket
 
-    from noob_runners.pool.arena import Arena
+    from noob_runners.components import BufferPool
     from noob_runners.pool.recipes import Table
     from noob_runners.pool.stage import Outcome
     from noob_runners.recipe import Recipe
@@ -48,7 +48,8 @@ class Sender:
         self.returns: deque[int] = deque()
         """Loans from the coordinator that are to be returned."""
         self.table: Table | None = None
-        self.arena: Arena | None = None
+        self.buffers: BufferPool | None = None
+        """Where large values go; None if there is no room for any."""
 
     def send(self, kind: Kind, thing: Any = None, number: int = 0) -> None:
         """Send a frame with a pickled object."""
@@ -61,7 +62,7 @@ class Sender:
             self._send_returns()  # first, so that their memory can be used again soon
             outcomes = self._take()
             if outcomes and not self._send_small(outcomes):
-                packer = Packer(self.arena, self._number, self.loans)
+                packer = Packer(self.buffers, self._number, self.loans)
                 for outcome in outcomes:
                     if not self._send_small([outcome]):
                         self._send_packed(outcome, packer)

@@ -16,8 +16,8 @@ from noob_runners.recipe import arguments, emitted
 if TYPE_CHECKING:
     from mmap import mmap
 
-    from noob_runners.pool.arena import Lease
     from noob_runners.pool.recipes import Table
+    from noob_runners.pool.source import Lease
     from noob_runners.recipe import Recipe
 
     Outcome = tuple[int, list[Any], list[int], bytes | None, tuple[int, ...]]

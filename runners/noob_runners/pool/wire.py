@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from noob_runners.pool.arena import Source
+    from noob_runners.pool.source import Source
 
 __all__ = ["FLUSH", "GIVE", "Frame", "Inbox", "Kind", "Outbox", "ProtocolError", "frame_header"]
 
@@ -48,7 +48,7 @@ class Kind(IntEnum):
     """One call, or one result, each of its values packed by itself."""
     RELEASE = 4
     """Numbers of loans that the other side may have back."""
-    ARENA = 5
+    FILE = 5
     """A file in which values will lie; it comes with the frame."""
     CLOSE = 6
     """A file that is not needed any more."""

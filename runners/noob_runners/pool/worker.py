@@ -18,11 +18,12 @@ from collections import deque
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from noob_runners.pool.arena import Arena, Lease, Source
+from noob_runners.components import BufferPool
 from noob_runners.pool.failures import pack_error
 from noob_runners.pool.progress import RECORD, Progress
 from noob_runners.pool.recipes import Table
 from noob_runners.pool.sender import Sender
+from noob_runners.pool.source import Lease, Source
 from noob_runners.pool.stage import Stage
 from noob_runners.pool.wire import GIVE, Frame, Inbox, Kind, ProtocolError
 
@@ -36,7 +37,7 @@ _LOOK_NS = 200_000
 _FLUSH_NS = 3_000_000
 """How long outcomes wait for others to go with, as long as there is work."""
 _ALL = frozenset(Kind)
-_ANY_TIME = frozenset({Kind.CALLS, Kind.HEAVY, Kind.RELEASE, Kind.ARENA, Kind.CLOSE})
+_ANY_TIME = frozenset({Kind.CALLS, Kind.HEAVY, Kind.RELEASE, Kind.FILE, Kind.CLOSE})
 """Frames that may be taken in while a call runs."""
 
 
@@ -46,7 +47,7 @@ def main(sock: socket.socket, bell: socket.socket, number: int) -> None:
     Args:
         sock: to the coordinator, blocking.
         bell: on which the coordinator rings; closed when it is gone.
-        number: by which the coordinator knows this process's arena.
+        number: by which the coordinator knows this process's file.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator ends its workers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -171,7 +172,7 @@ class _Worker:
                 self._take_packed(frame)
             case Kind.RELEASE:
                 sender.loans.take_back(pickle.loads(frame.payload))  # noqa: S301 (as above)
-            case Kind.ARENA | Kind.CLOSE:
+            case Kind.FILE | Kind.CLOSE:
                 self._take_file(frame.number, frame.kind)
             case Kind.RECIPES:
                 self._learn(pickle.loads(frame.payload))  # noqa: S301 (as above)
@@ -189,7 +190,7 @@ class _Worker:
 
     def _learn(self, recipes: dict[int, tuple[str, bytes]]) -> None:
         if self._progress is None:
-            raise ProtocolError("recipes came before the arena")
+            raise ProtocolError("recipes came before the file")
         table = self._sender.table = Table(recipes)
         self._stateful = frozenset(
             step for step, recipe in table.recipes.items() if recipe.stateful
@@ -204,18 +205,19 @@ class _Worker:
         descriptor = self._inbox.descriptors.popleft()
         if descriptor is None:  # calls that refer to it will be asked for again
             return
-        source = self._sources[number] = Source(descriptor)
-        if number == self._number:
-            self._sender.arena = Arena(source)
-            self._progress = Progress(descriptor)
+        with contextlib.suppress(OSError):  # there is no room, as above
+            source = self._sources[number] = Source(descriptor)
+            if number == self._number:
+                self._progress = Progress(source.descriptor)
+                self._sender.buffers = BufferPool(source.descriptor)
 
     def _take_packed(self, frame: Frame) -> None:
         ticket, steps, packed, epoch = pickle.loads(frame.payload)  # noqa: S301 (our own process)
         opened = {
             slot: (
                 value,
-                Lease(value.loan, self._sender.returns, self._sources.get(value.arena))
-                if value.arena >= 0
+                Lease(value.loan, self._sender.returns, self._sources.get(value.file))
+                if value.file >= 0
                 else None,
             )
             for slot, value in packed.items()

@@ -16,6 +16,14 @@ pub enum Error {
     Exhausted(String),
     /// A value that makes no sense.
     Value(String),
+    /// A buffer was released that is not in use.
+    DoubleFree(String),
+    /// A buffer was asked for that has been released.
+    UseAfterFree(String),
+    /// A forked process asked for what is its parent's.
+    Forked(String),
+    /// What the system refused, with its number of the error.
+    System(i32, String),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -27,7 +35,11 @@ impl fmt::Display for Error {
         | Error::EpochExists(text)
         | Error::EpochCompleted(text)
         | Error::Exhausted(text)
-        | Error::Value(text)) = self;
+        | Error::Value(text)
+        | Error::DoubleFree(text)
+        | Error::UseAfterFree(text)
+        | Error::Forked(text)
+        | Error::System(_, text)) = self;
         f.write_str(text)
     }
 }

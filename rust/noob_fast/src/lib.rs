@@ -1,6 +1,7 @@
 //! Native components for NOOB runners. All but `bridge` is plain Rust, and is built, tested and
 //! measured without Python.
 
+pub mod buffers;
 pub mod error;
 pub mod scheduler;
 pub mod store;

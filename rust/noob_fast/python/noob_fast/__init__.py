@@ -2,20 +2,32 @@
 
 from noob_fast._native import (
     BUILD,
+    Buffer,
+    BufferPool,
+    BufferReader,
+    DoubleFreeError,
     Emitted,
     EpochDriver,
     EpochRun,
     FastScheduler,
     StoreCore,
+    UseAfterFreeError,
     ValueBlock,
 )
+from noob_fast.handle import Handle
 
 __all__ = [
     "BUILD",
+    "Buffer",
+    "BufferPool",
+    "BufferReader",
+    "DoubleFreeError",
     "Emitted",
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "Handle",
     "StoreCore",
+    "UseAfterFreeError",
     "ValueBlock",
 ]

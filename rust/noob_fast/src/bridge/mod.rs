@@ -1,20 +1,34 @@
 //! The bridge to Python: the module, and the one map of errors. Each component's conversions have a
 //! folder of their own.
 
+mod buffers;
 mod run;
 mod scheduler;
 mod store;
 
 use crate::error::Error;
-use pyo3::exceptions::PyValueError;
-use pyo3::import_exception;
+use pyo3::exceptions::{PyBufferError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::{create_exception, import_exception};
 
 import_exception!(noob_core.exceptions, AlreadyDoneError);
 import_exception!(noob_core.exceptions, NotAddedError);
 import_exception!(noob_core.exceptions, EpochExistsError);
 import_exception!(noob_core.exceptions, EpochCompletedError);
 import_exception!(noob_core.exceptions, SchedulerExhaustedError);
+
+create_exception!(
+    noob_fast,
+    DoubleFreeError,
+    PyBufferError,
+    "A buffer was released that is not in use."
+);
+create_exception!(
+    noob_fast,
+    UseAfterFreeError,
+    PyBufferError,
+    "A buffer was asked for that has been released."
+);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -25,6 +39,10 @@ impl From<Error> for PyErr {
             Error::EpochCompleted(text) => EpochCompletedError::new_err(text),
             Error::Exhausted(text) => SchedulerExhaustedError::new_err(text),
             Error::Value(text) => PyValueError::new_err(text),
+            Error::DoubleFree(text) => DoubleFreeError::new_err(text),
+            Error::UseAfterFree(text) => UseAfterFreeError::new_err(text),
+            Error::Forked(text) => PyRuntimeError::new_err(text),
+            Error::System(number, text) => PyOSError::new_err((number, text)),
         }
     }
 }
@@ -39,6 +57,12 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
             "release"
         },
     )?;
+    m.add("DoubleFreeError", m.py().get_type::<DoubleFreeError>())?;
+    m.add("UseAfterFreeError", m.py().get_type::<UseAfterFreeError>())?;
+    buffers::watch_forks(m)?;
+    m.add_class::<buffers::BufferPool>()?;
+    m.add_class::<buffers::Buffer>()?;
+    m.add_class::<buffers::BufferReader>()?;
     m.add_class::<scheduler::FastScheduler>()?;
     m.add_class::<store::block::ValueBlock>()?;
     m.add_class::<run::driver::EpochDriver>()?;

@@ -1,0 +1,55 @@
+//! Shared memory that processes pass by handle: a file without a name, which one process, its
+//! owner, hands out in buffers, and which others map.
+//!
+//! The file begins with a page that is left to other uses, and a [`table`] of the buffers in use,
+//! by which a reader in another process can tell that a handle has been released. The rest is
+//! [`space`], in ranges of [`classes`] of sizes; small buffers are cells of [`slabs`]. All that
+//! touches memory is in [`memory`].
+
+mod classes;
+mod memory;
+mod pool;
+mod reader;
+mod slabs;
+mod space;
+mod table;
+mod topology;
+
+pub use memory::SharedFile;
+pub use pool::{Buffer, Limits, Pool, Stats, note_fork};
+pub use reader::{Reader, View};
+pub use topology::{NODES, Topology};
+
+use std::fmt;
+
+#[cfg(test)]
+mod tests;
+
+/// A buffer's name, good in every process that has the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Handle {
+    /// Where it begins in the file, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub nbytes: u64,
+    /// Its line in the table.
+    pub slot: u32,
+    /// Which use of that line it is; no two buffers of a pool have the same, and those of two
+    /// pools hardly ever.
+    pub generation: u64,
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Handle {
+            offset,
+            nbytes,
+            slot,
+            generation,
+        } = self;
+        write!(
+            f,
+            "handle of {nbytes} bytes at {offset}, slot {slot}, generation {generation}"
+        )
+    }
+}

@@ -16,6 +16,10 @@ pub enum Error {
     Exhausted(String),
     /// A value that makes no sense.
     Value(String),
+    /// A frame that is none, or is beyond a limit.
+    Frame(String),
+    /// Values that nest deeper than allowed.
+    Depth(String),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -27,7 +31,9 @@ impl fmt::Display for Error {
         | Error::EpochExists(text)
         | Error::EpochCompleted(text)
         | Error::Exhausted(text)
-        | Error::Value(text)) = self;
+        | Error::Value(text)
+        | Error::Frame(text)
+        | Error::Depth(text)) = self;
         f.write_str(text)
     }
 }

@@ -2,6 +2,7 @@
 //! measured without Python.
 
 pub mod error;
+pub mod frame;
 pub mod scheduler;
 
 #[cfg(feature = "python")]

@@ -1,0 +1,498 @@
+//! Walks a Python value and writes what it finds. Types are compared exactly: a subclass is not
+//! what it is a subclass of.
+
+use super::FastSerializer;
+use super::failure::{Failure, Made, unserializable};
+use super::known::flat;
+use crate::frame::writer::Writer;
+use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::critical_section::with_critical_section;
+use pyo3::types::{
+    PyByteArray, PyBytes, PyDict, PyFrozenSet, PyList, PyMemoryView, PySet, PyString, PyTuple,
+    PyType,
+};
+use std::ptr;
+
+/// Of records whose keys were seen as objects, so many are remembered.
+const SEEN: usize = 256;
+
+/// A record by the addresses of its keys, which it keeps alive.
+struct Seen<'py> {
+    number: u32,
+    keys: Vec<Bound<'py, PyAny>>,
+}
+
+pub struct Walker<'a, 'py> {
+    pub serializer: &'a FastSerializer,
+    pub py: Python<'py>,
+    pub writer: Writer,
+    callback: Option<&'a Bound<'py, PyAny>>,
+    seen: Vec<Option<Seen<'py>>>,
+    ints: Vec<i64>,
+    /// Keys and values of the records that are being written.
+    entries: Vec<(Raw, Raw)>,
+}
+
+/// A borrowed object, valid while nothing else runs.
+type Raw = *mut ffi::PyObject;
+
+impl<'a, 'py> Walker<'a, 'py> {
+    pub fn new(
+        serializer: &'a FastSerializer,
+        py: Python<'py>,
+        writer: Writer,
+        callback: Option<&'a Bound<'py, PyAny>>,
+    ) -> Self {
+        Walker {
+            serializer,
+            py,
+            writer,
+            callback,
+            seen: Vec::new(),
+            ints: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub fn finish(self) -> Made<Vec<u8>> {
+        Ok(self.writer.finish()?)
+    }
+
+    pub fn value(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
+        if self.leaf(value.as_ptr())? {
+            return Ok(());
+        }
+        if let Ok(dict) = value.cast_exact::<PyDict>() {
+            with_critical_section(dict, || self.dict(dict))
+        } else if let Ok(list) = value.cast_exact::<PyList>() {
+            with_critical_section(list, || self.list(list))
+        } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+            self.writer.tuple(tuple.len())?;
+            for (at, item) in tuple.iter_borrowed().enumerate() {
+                self.value(&item)
+                    .map_err(|failure| failure.within(|| format!("[{at}]")))?;
+            }
+            self.writer.leave();
+            Ok(())
+        } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
+            match self.callback {
+                Some(callback) if bytes.as_bytes().len() >= BESIDE_FROM => {
+                    self.writer.beside(Beside::Bytes, bytes.as_bytes().len())?;
+                    callback.call1((PyMemoryView::from(value)?,))?;
+                    Ok(())
+                }
+                _ => Ok(self.writer.bytes(bytes.as_bytes())?),
+            }
+        } else if value.is_exact_instance_of::<PyByteArray>() {
+            let held = flat(value)?;
+            match self.callback {
+                Some(callback) if held.as_slice().len() >= BESIDE_FROM => {
+                    self.writer
+                        .beside(Beside::Bytearray, held.as_slice().len())?;
+                    callback.call1((PyMemoryView::from(value)?,))?;
+                    Ok(())
+                }
+                _ => Ok(self.writer.bytearray(held.as_slice())?),
+            }
+        } else if let Ok(set) = value.cast_exact::<PySet>() {
+            // A copy, because hooks might change the set.
+            let items: Vec<_> = set.iter().collect();
+            self.writer.set(items.len())?;
+            self.members(&items)
+        } else if let Ok(set) = value.cast_exact::<PyFrozenSet>() {
+            let items: Vec<_> = set.iter().collect();
+            self.writer.frozenset(items.len())?;
+            self.members(&items)
+        } else {
+            self.rarer(value)
+        }
+    }
+
+    fn members(&mut self, items: &[Bound<'py, PyAny>]) -> Made<()> {
+        for item in items {
+            self.value(item)
+                .map_err(|failure| failure.within(|| "{...}".to_string()))?;
+        }
+        self.writer.leave();
+        Ok(())
+    }
+
+    /// Writes what has no parts, without running any Python code; whether it was that.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: it is what most values are")]
+    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    fn leaf(&mut self, value: Raw) -> Made<bool> {
+        // SAFETY: `value` is alive, and each function gets an object of the type it asks for.
+        unsafe {
+            let kind = ffi::Py_TYPE(value);
+            if kind == &raw mut ffi::PyUnicode_Type {
+                self.text(value)?;
+            } else if kind == &raw mut ffi::PyLong_Type {
+                let mut overflow = 0;
+                let number = ffi::PyLong_AsLongLongAndOverflow(value, &raw mut overflow);
+                if overflow == 0 {
+                    self.writer.int(number);
+                } else {
+                    self.big(value)?;
+                }
+            } else if kind == &raw mut ffi::PyFloat_Type {
+                self.writer.float(ffi::PyFloat_AS_DOUBLE(value));
+            } else if value == ffi::Py_None() {
+                self.writer.none();
+            } else if value == ffi::Py_True() || value == ffi::Py_False() {
+                self.writer.bool(value == ffi::Py_True());
+            } else {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes a leaf, or a list of floats, without running any Python code; whether it was that.
+    #[inline]
+    #[allow(unsafe_code, reason = "types are compared by address")]
+    fn quiet(&mut self, value: Raw) -> Made<bool> {
+        if self.leaf(value)? {
+            return Ok(true);
+        }
+        // SAFETY: `value` is alive.
+        if unsafe { ffi::Py_TYPE(value) } != &raw mut ffi::PyList_Type {
+            return Ok(false);
+        }
+        own(self.py, value, |value| match value.cast_exact::<PyList>() {
+            Ok(list) => with_critical_section(list, || self.floats(list, list.len())),
+            Err(_) => Ok(false),
+        })
+    }
+
+    /// Writes an exact str.
+    #[inline]
+    #[allow(unsafe_code, reason = "Python lends its text without a copy")]
+    fn text(&mut self, value: Raw) -> Made<()> {
+        let mut length = 0;
+        // SAFETY: `value` is an exact str; what is lent is UTF-8, and lives while the str does.
+        let lent = unsafe {
+            let start = ffi::PyUnicode_AsUTF8AndSize(value, &raw mut length);
+            if start.is_null() {
+                None
+            } else {
+                let bytes = std::slice::from_raw_parts(start.cast::<u8>(), length.cast_unsigned());
+                Some(std::str::from_utf8_unchecked(bytes))
+            }
+        };
+        match lent {
+            Some(text) => Ok(self.writer.str(text)?),
+            None => self.surrogates(value),
+        }
+    }
+
+    #[cold]
+    #[allow(unsafe_code, reason = "the object is owned from here on")]
+    fn surrogates(&mut self, value: Raw) -> Made<()> {
+        drop(PyErr::take(self.py));
+        // SAFETY: `value` is alive: a container or the caller holds it.
+        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        let bytes = value.call_method1("encode", ("utf-8", "surrogatepass"))?;
+        Ok(self
+            .writer
+            .surrogates(bytes.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+    }
+
+    #[cold]
+    #[allow(unsafe_code, reason = "the object is owned from here on")]
+    fn big(&mut self, value: Raw) -> Made<()> {
+        // SAFETY: `value` is alive: a container or the caller holds it.
+        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        let bits: usize = value.call_method0("bit_length")?.extract()?;
+        let signed = PyDict::new(self.py);
+        signed.set_item("signed", true)?;
+        let bytes = value.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?;
+        Ok(self
+            .writer
+            .big(bytes.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+    }
+
+    fn list(&mut self, list: &Bound<'py, PyList>) -> Made<()> {
+        let count = list.len();
+        if count > 0 && (self.floats(list, count)? || self.ints(list, count)?) {
+            return Ok(());
+        }
+        self.writer.list(count)?;
+        for at in 0..count {
+            let Some(item) = item(list, at) else {
+                return Err(changed("list").into());
+            };
+            if !self.leaf(item)? {
+                own(self.py, item, |item| self.value(item))
+                    .map_err(|failure| failure.within(|| format!("[{at}]")))?;
+            }
+        }
+        if list.len() != count {
+            return Err(changed("list").into());
+        }
+        self.writer.leave();
+        Ok(())
+    }
+
+    #[inline]
+    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+        // SAFETY: each item is alive, since no Python code runs in between; an exact float has a
+        // double to read.
+        let float = |at| unsafe {
+            let item = item(list, at)?;
+            let is_float = ffi::Py_TYPE(item) == &raw mut ffi::PyFloat_Type;
+            is_float.then(|| ffi::PyFloat_AS_DOUBLE(item))
+        };
+        if float(0).is_none() {
+            return Ok(false);
+        }
+        Ok(self.writer.floats((0..count).map(float))?)
+    }
+
+    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+        self.ints.clear();
+        for at in 0..count {
+            let Some(item) = item(list, at) else {
+                return Ok(false);
+            };
+            let mut overflow = 0;
+            // SAFETY: the item is alive, since no Python code runs in between; an exact int has
+            // a number to read.
+            let number = unsafe {
+                if ffi::Py_TYPE(item) != &raw mut ffi::PyLong_Type {
+                    return Ok(false);
+                }
+                ffi::PyLong_AsLongLongAndOverflow(item, &raw mut overflow)
+            };
+            if overflow != 0 {
+                return Ok(false);
+            }
+            self.ints.push(number);
+        }
+        self.writer.ints(&self.ints)?;
+        Ok(true)
+    }
+
+    fn dict(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
+        let count = dict.len();
+        let start = self.entries.len();
+        let is_record = self.record(dict, count)?;
+        let position = if is_record {
+            self.fields(dict, start)
+        } else {
+            self.writer.dict(count)?;
+            self.items(dict)
+        };
+        self.entries.truncate(start);
+        position?;
+        self.writer.leave();
+        Ok(())
+    }
+
+    /// The values of a record, whose entries were noted from `start` on.
+    fn fields(&mut self, dict: &Bound<'py, PyDict>, start: usize) -> Made<()> {
+        let end = self.entries.len();
+        // What was noted holds until other code runs.
+        let mut at = start;
+        while at < end && self.quiet(self.entries[at].1)? {
+            at += 1;
+        }
+        let mut position = 0;
+        for _ in start..at {
+            next(dict, &mut position);
+        }
+        while let Some((key, item)) = (at < end).then(|| next(dict, &mut position)).flatten() {
+            if self.entries[at].0 != key {
+                return Err(changed("dict").into());
+            }
+            at += 1;
+            if !self.quiet(item)? {
+                own(self.py, key, |key| {
+                    own(self.py, item, |item| self.value(item))
+                        .map_err(|failure| failure.within(|| step(key)))
+                })?;
+            }
+        }
+        if at != end || dict.len() != end - start {
+            return Err(changed("dict").into());
+        }
+        Ok(())
+    }
+
+    fn items(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
+        let count = dict.len();
+        let (mut position, mut at) = (0, 0);
+        while let Some((key, item)) = next(dict, &mut position) {
+            at += 1;
+            own(self.py, item, |item| {
+                own(self.py, key, |key| {
+                    self.value(key)
+                        .map_err(|failure| failure.within(|| " (a key)".to_string()))?;
+                    self.value(item)
+                        .map_err(|failure| failure.within(|| step(key)))
+                })
+            })?;
+            if at > count {
+                break;
+            }
+        }
+        if at != count {
+            return Err(changed("dict").into());
+        }
+        Ok(())
+    }
+
+    /// Begins a record, if the dict is one, and notes its entries.
+    #[allow(unsafe_code, reason = "types are compared by address")]
+    fn record(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<bool> {
+        if count == 0 || count > RECORD_KEYS {
+            return Ok(false);
+        }
+        let start = self.entries.len();
+        let (mut position, mut hash) = (0, 0_usize);
+        while let Some((key, item)) = next(dict, &mut position) {
+            self.entries.push((key, item));
+            hash = (hash.rotate_left(5) ^ (key as usize >> 4)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+        if self.seen.is_empty() {
+            self.seen.resize_with(SEEN, || None);
+        }
+        let slot = hash >> (usize::BITS - SEEN.ilog2());
+        if let Some(seen) = &self.seen[slot] {
+            let entries = &self.entries[start..];
+            let same = |(seen, noted): (&Bound<'py, PyAny>, &(Raw, Raw))| seen.as_ptr() == noted.0;
+            if seen.keys.len() == count && seen.keys.iter().zip(entries).all(same) {
+                self.writer.again(seen.number, count)?;
+                return Ok(true);
+            }
+        }
+        // SAFETY: the keys are alive, since no Python code runs in between.
+        let is_str = |&(key, _): &(Raw, Raw)| unsafe {
+            ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type
+        };
+        if !self.entries[start..].iter().all(is_str) {
+            return Ok(false);
+        }
+        // Owned before they are written, since writing one might run code.
+        // SAFETY: the keys are alive, since no Python code has run yet.
+        let owned: Vec<_> = self.entries[start..]
+            .iter()
+            .map(|&(key, _)| unsafe { Bound::from_borrowed_ptr(self.py, key) })
+            .collect();
+        let Some(writing) = self.writer.keys(count) else {
+            return Ok(false);
+        };
+        for key in &owned {
+            self.text(key.as_ptr())?;
+        }
+        let Some(number) = self.writer.record(&writing)? else {
+            return Ok(false);
+        };
+        let keys = owned;
+        self.seen[slot] = Some(Seen { number, keys });
+        Ok(true)
+    }
+
+    /// Bytes of a value of a known type, in a flat view: beside the frame if they are many.
+    pub fn data(&mut self, view: &Bound<'py, PyAny>) -> Made<()> {
+        let held = flat(view)?;
+        match self.callback {
+            Some(callback) if held.as_slice().len() >= BESIDE_FROM => {
+                self.writer.beside(Beside::View, held.as_slice().len())?;
+                callback.call1((held.view(),))?;
+                Ok(())
+            }
+            _ => Ok(self.writer.bytearray(held.as_slice())?),
+        }
+    }
+
+    fn rarer(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
+        if self.known(value)? {
+            return Ok(());
+        }
+        let kind = value.get_type();
+        if let Some(hook) = self.serializer.encoders.bind(self.py).get_item(&kind)? {
+            let (name, encode): (Bound<'py, PyString>, Bound<'py, PyAny>) = hook.extract()?;
+            self.writer.hook(name.to_str()?)?;
+            let payload = encode.call1((value,))?;
+            let within = |failure: Box<Failure>| failure.within(|| format!("<{name}>"));
+            self.value(&payload).map_err(within)?;
+            self.writer.leave();
+            return Ok(());
+        }
+        if self.buffer(value)? {
+            return Ok(());
+        }
+        let name = type_name(&kind);
+        if !self.serializer.allow_pickle {
+            let why = format!(
+                "of type {name}, which no frame can hold: register the type, or allow_pickle"
+            );
+            return Err(unserializable(why, None));
+        }
+        let pickled = self.serializer.pickled(value).map_err(|error| {
+            let why = format!("of type {name}, which cannot be pickled: {error}");
+            unserializable(why, Some(error))
+        })?;
+        Ok(self
+            .writer
+            .pickle(pickled.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+    }
+}
+
+fn type_name(kind: &Bound<'_, PyType>) -> String {
+    kind.fully_qualified_name()
+        .map_or_else(|_| kind.to_string(), |name| name.to_string())
+}
+
+/// How a path names what a dict has under a key.
+fn step(key: &Bound<'_, PyAny>) -> String {
+    let plain = key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<pyo3::types::PyInt>();
+    let text = if plain { key.repr().ok() } else { None };
+    match text.map(|text| text.to_string_lossy().into_owned()) {
+        Some(text) if text.chars().count() <= 40 => format!("[{text}]"),
+        Some(text) => format!("[{}...]", text.chars().take(40).collect::<String>()),
+        None => format!("[a {}]", type_name(&key.get_type())),
+    }
+}
+
+#[cold]
+fn changed(what: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("a {what} changed while it was written"))
+}
+
+/// Holds a borrowed object while `run` may run Python code.
+#[inline]
+#[allow(unsafe_code, reason = "the object is owned from here on")]
+fn own<'py, T>(py: Python<'py>, value: Raw, run: impl FnOnce(&Bound<'py, PyAny>) -> T) -> T {
+    // SAFETY: callers have just got it from a container, and no Python code has run since.
+    let value = unsafe { Bound::from_borrowed_ptr(py, value) };
+    run(&value)
+}
+
+/// An item of a list, borrowed.
+#[inline]
+#[allow(unsafe_code, reason = "the list is read without taking references")]
+fn item(list: &Bound<'_, PyList>, at: usize) -> Option<Raw> {
+    // SAFETY: it is a list, under its critical section, and `at` is within it.
+    unsafe {
+        let at = at.cast_signed();
+        (at < ffi::PyList_GET_SIZE(list.as_ptr())).then(|| ffi::PyList_GET_ITEM(list.as_ptr(), at))
+    }
+}
+
+/// The next key and value of a dict, borrowed.
+#[inline]
+#[allow(unsafe_code, reason = "the dict is read without taking references")]
+fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<(Raw, Raw)> {
+    let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: it is a dict, under its critical section; a position that has become wrong by a
+    // change of the dict is noticed by Python.
+    let more = unsafe { ffi::PyDict_Next(dict.as_ptr(), position, &raw mut key, &raw mut value) };
+    (more != 0).then_some((key, value))
+}

@@ -302,6 +302,9 @@ impl<'a, 'py> Walker<'a, 'py> {
         while at < end && self.quiet(self.entries[at].1)? {
             at += 1;
         }
+        if at == end {
+            return Ok(());
+        }
         let mut position = 0;
         for _ in start..at {
             next(dict, &mut position);
@@ -355,7 +358,10 @@ impl<'a, 'py> Walker<'a, 'py> {
         }
         let start = self.entries.len();
         let (mut position, mut hash) = (0, 0_usize);
-        while let Some((key, item)) = next(dict, &mut position) {
+        for _ in 0..count {
+            let Some((key, item)) = next(dict, &mut position) else {
+                return Err(changed("dict").into());
+            };
             self.entries.push((key, item));
             hash = (hash.rotate_left(5) ^ (key as usize >> 4)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         }

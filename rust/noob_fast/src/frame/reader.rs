@@ -20,6 +20,8 @@ pub trait Builder {
     fn int(&mut self, value: i64) -> Result<Self::Value, Self::Error>;
     fn big(&mut self, bytes: &[u8]) -> Result<Self::Value, Self::Error>;
     fn float(&mut self, value: f64) -> Result<Self::Value, Self::Error>;
+    /// Text of ASCII.
+    fn ascii(&mut self, text: &[u8]) -> Result<Self::Value, Self::Error>;
     fn str(&mut self, text: &str) -> Result<Self::Value, Self::Error>;
     fn surrogates(&mut self, text: &[u8]) -> Result<Self::Value, Self::Error>;
     fn bytes(&mut self, bytes: &[u8]) -> Result<Self::Value, Self::Error>;
@@ -367,11 +369,12 @@ impl<'a, B: Builder> Reader<'a, B> {
     #[inline]
     fn text(&mut self, length: usize) -> Result<B::Value, B::Error> {
         let bytes = self.take(length)?;
+        if bytes.is_ascii() {
+            return self.builder.ascii(bytes);
+        }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| Error::Frame("text that is not UTF-8".to_string()))?;
-        if !text.is_ascii() {
-            self.account.charge(cost::TEXT, length)?;
-        }
+        self.account.charge(cost::TEXT, length)?;
         self.builder.str(text)
     }
 

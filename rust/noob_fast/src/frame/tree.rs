@@ -193,6 +193,10 @@ impl Builder for Grower {
         Ok(Tree::Float(value.to_bits()))
     }
 
+    fn ascii(&mut self, text: &[u8]) -> Grown {
+        Ok(Tree::Str(text.iter().map(|&byte| char::from(byte)).collect()))
+    }
+
     fn str(&mut self, text: &str) -> Grown {
         Ok(Tree::Str(text.to_owned()))
     }

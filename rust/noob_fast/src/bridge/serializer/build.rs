@@ -6,6 +6,7 @@ use super::known::{flat, frames_fault};
 use crate::frame::reader::Builder;
 use crate::frame::{Beside, Date, Known, Time};
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyFloat, PyFrozenSet, PyInt,
@@ -17,6 +18,8 @@ use std::vec::{Drain, IntoIter};
 const SHORT: usize = 16;
 /// How many of them are remembered.
 const REMEMBERED: usize = 512;
+/// Looking for them ends when it was in vain so many times more often than not.
+const PATIENCE: usize = 512;
 /// From so many keys on, a table whose keys have this often the same hash is refused: it would
 /// take time that grows with the square of its size.
 const MANY: usize = 1024;
@@ -29,6 +32,27 @@ pub struct Maker<'a, 'py> {
     pub py: Python<'py>,
     buffers: IntoIter<Object<'py>>,
     strings: Vec<Option<(u128, u8, Object<'py>)>>,
+    patience: usize,
+}
+
+/// A str of bytes that are ASCII.
+#[inline]
+#[allow(unsafe_code, reason = "Python's own constructors look at every byte again")]
+fn plain<'py>(py: Python<'py>, text: &[u8]) -> Made<Object<'py>> {
+    if text.len() < 2 {
+        // Of these Python has each only once.
+        let text = text.iter().map(|&byte| char::from(byte)).collect::<String>();
+        return Ok(PyString::new(py, &text).into_any());
+    }
+    // SAFETY: a new str of this length and of ASCII has room for as many bytes, which nobody else
+    // knows yet; they are ASCII, as the reader has checked.
+    unsafe {
+        let string = ffi::PyUnicode_New(text.len().cast_signed(), 0x7F);
+        let string = Bound::from_owned_ptr_or_err(py, string)?;
+        let start = ffi::PyUnicode_DATA(string.as_ptr()).cast::<u8>();
+        start.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        Ok(string)
+    }
 }
 
 impl<'a, 'py> Maker<'a, 'py> {
@@ -42,26 +66,31 @@ impl<'a, 'py> Maker<'a, 'py> {
             py,
             buffers: buffers.into_iter(),
             strings: Vec::new(),
+            patience: PATIENCE,
         }
     }
 
-    fn short(&mut self, text: &str) -> Object<'py> {
+    /// A string of a few bytes, made before or now.
+    fn short(&mut self, text: &[u8]) -> Made<Object<'py>> {
         if self.strings.is_empty() {
             self.strings.resize_with(REMEMBERED, || None);
         }
         let mut padded = [0; SHORT];
-        padded[..text.len()].copy_from_slice(text.as_bytes());
+        padded[..text.len()].copy_from_slice(text);
         let (bits, length) = (u128::from_le_bytes(padded), text.len() as u8);
         let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let slot = &mut self.strings[(mixed >> (64 - REMEMBERED.ilog2())) as usize];
-        match slot {
-            Some((known, long, string)) if *known == bits && *long == length => string.clone(),
-            _ => {
-                let string = PyString::new(self.py, text).into_any();
-                *slot = Some((bits, length, string.clone()));
-                string
-            }
+        let slot = (mixed >> (64 - REMEMBERED.ilog2())) as usize;
+        if let Some((known, long, string)) = &self.strings[slot]
+            && *known == bits
+            && *long == length
+        {
+            self.patience = (self.patience + 1).min(PATIENCE);
+            return Ok(string.clone());
         }
+        self.patience -= 1;
+        let string = plain(self.py, text)?;
+        self.strings[slot] = Some((bits, length, string.clone()));
+        Ok(string)
     }
 
     fn unhashable(&self, error: PyErr) -> Box<Failure> {
@@ -135,10 +164,14 @@ impl<'py> Builder for Maker<'_, 'py> {
         Ok(PyFloat::new(self.py, value).into_any())
     }
 
-    fn str(&mut self, text: &str) -> Made<Object<'py>> {
-        if text.len() <= SHORT {
-            return Ok(self.short(text));
+    fn ascii(&mut self, text: &[u8]) -> Made<Object<'py>> {
+        if text.len() <= SHORT && self.patience > 0 {
+            return self.short(text);
         }
+        plain(self.py, text)
+    }
+
+    fn str(&mut self, text: &str) -> Made<Object<'py>> {
         Ok(PyString::new(self.py, text).into_any())
     }
 

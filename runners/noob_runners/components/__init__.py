@@ -10,10 +10,13 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Literal
 
+from noob_runners.components.serializer_errors import FrameError, UnserializableError
+
 if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
     from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
+    from noob_runners.components.serializer_py import FastSerializer
 
     NATIVE: bool
 
@@ -22,7 +25,10 @@ __all__ = [
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "FastSerializer",
+    "FrameError",
     "NativeMissingWarning",
+    "UnserializableError",
     "ValueBlock",
     "build",
 ]
@@ -51,11 +57,12 @@ def _native_wanted() -> bool:
 if not TYPE_CHECKING:
     NATIVE = _native_wanted()
     if NATIVE:
-        from noob_fast import EpochDriver, EpochRun, FastScheduler, ValueBlock
+        from noob_fast import EpochDriver, EpochRun, FastScheduler, FastSerializer, ValueBlock
     else:
         from noob_runners.components.block_py import ValueBlock
         from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
+        from noob_runners.components.serializer_py import FastSerializer
 
 
 def build() -> Literal["release", "debug", "python"]:

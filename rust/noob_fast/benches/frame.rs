@@ -22,7 +22,7 @@ fn table(rows: u32) -> Tree {
             (text("id"), Tree::Int(i.into())),
             (text("name"), Tree::Str(format!("n{i}"))),
             (text("vals"), Tree::List(floats.collect())),
-            (text("ok"), Tree::Bool(i % 2 == 0)),
+            (text("ok"), Tree::Bool(i.is_multiple_of(2))),
             (text("s"), Tree::Str("x".repeat(40))),
         ])
     };

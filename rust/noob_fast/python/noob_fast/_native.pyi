@@ -1,9 +1,21 @@
 from collections.abc import Callable, Iterable
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 from noob_core import Epoch, SorterState
+from typing_extensions import Buffer
 
-__all__ = ["BUILD", "EpochDriver", "EpochRun", "FastScheduler", "ValueBlock"]
+__all__ = [
+    "BUILD",
+    "EpochDriver",
+    "EpochRun",
+    "FastScheduler",
+    "FastSerializer",
+    "FrameError",
+    "UnserializableError",
+    "ValueBlock",
+]
+
+_T = TypeVar("_T")
 
 BUILD: Final[str]
 
@@ -56,6 +68,30 @@ class FastScheduler:
     def epoch_log(self) -> set[int]: ...
     @property
     def subepochs(self) -> dict[Epoch, set[Epoch]]: ...
+
+class FrameError(ValueError): ...
+class UnserializableError(TypeError): ...
+
+@final
+class FastSerializer:
+    def __new__(
+        cls,
+        *,
+        allow_pickle: bool = False,
+        max_bytes: int = ...,
+        max_depth: int = 200,
+        hooks: Iterable[tuple[type[Any], str, Callable[[Any], Any], Callable[[Any], Any]]]
+        | None = None,
+    ) -> FastSerializer: ...
+    def register(
+        self, cls: type[_T], name: str, encode: Callable[[_T], Any], decode: Callable[[Any], _T]
+    ) -> None: ...
+    def dumps(
+        self, value: Any, *, buffer_callback: Callable[[memoryview], object] | None = None
+    ) -> bytes: ...
+    def loads(self, data: Buffer, *, buffers: Iterable[Buffer] | None = None) -> Any: ...
+    def dumps_many(self, values: Iterable[Any]) -> list[bytes]: ...
+    def loads_many(self, frames: Iterable[Buffer]) -> list[Any]: ...
 
 @final
 class ValueBlock:

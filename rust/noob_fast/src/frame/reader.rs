@@ -6,7 +6,12 @@ use super::{
 use crate::error::Error;
 use std::vec::Drain;
 
-/// Makes values of what is read. Containers get what they hold, complete and in order.
+/// Makes values of what is read. Containers get what they hold, complete and in order. What the
+/// builder cannot make is its own error.
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "it is the same for all, and said above"
+)]
 pub trait Builder {
     type Value;
     /// The keys of records.
@@ -15,8 +20,6 @@ pub trait Builder {
 
     fn none(&mut self) -> Self::Value;
     fn bool(&mut self, value: bool) -> Self::Value;
-    /// # Errors
-    /// Whatever the builder cannot make is its own error; so with every method.
     fn int(&mut self, value: i64) -> Result<Self::Value, Self::Error>;
     fn big(&mut self, bytes: &[u8]) -> Result<Self::Value, Self::Error>;
     fn float(&mut self, value: f64) -> Result<Self::Value, Self::Error>;
@@ -250,9 +253,24 @@ impl<'a, B: Builder> Reader<'a, B> {
         self.column(count)?;
         let build = &mut self.builder;
         match width {
-            0 => build.ints(raw.as_chunks().0.iter().map(|&b| i8::from_le_bytes(b).into())),
-            1 => build.ints(raw.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b).into())),
-            2 => build.ints(raw.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b).into())),
+            0 => build.ints(
+                raw.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| i8::from_le_bytes(b).into()),
+            ),
+            1 => build.ints(
+                raw.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| i16::from_le_bytes(b).into()),
+            ),
+            2 => build.ints(
+                raw.as_chunks()
+                    .0
+                    .iter()
+                    .map(|&b| i32::from_le_bytes(b).into()),
+            ),
             _ => build.ints(raw.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b))),
         }
     }
@@ -432,7 +450,9 @@ impl<'a, B: Builder> Reader<'a, B> {
     #[cold]
     fn short(&self, wanted: usize) -> Error {
         let rest = self.data.len() - self.at;
-        Error::Frame(format!("{wanted} bytes or values wanted, and {rest} bytes are left"))
+        Error::Frame(format!(
+            "{wanted} bytes or values wanted, and {rest} bytes are left"
+        ))
     }
 }
 

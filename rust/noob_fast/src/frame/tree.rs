@@ -194,7 +194,9 @@ impl Builder for Grower {
     }
 
     fn ascii(&mut self, text: &[u8]) -> Grown {
-        Ok(Tree::Str(text.iter().map(|&byte| char::from(byte)).collect()))
+        Ok(Tree::Str(
+            text.iter().map(|&byte| char::from(byte)).collect(),
+        ))
     }
 
     fn str(&mut self, text: &str) -> Grown {

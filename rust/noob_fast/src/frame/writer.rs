@@ -6,6 +6,7 @@ use super::{
 use crate::error::{Error, Result};
 use rustc_hash::FxHashMap;
 
+/// Every error here is `Error::Frame` if the frame gets larger than allowed, or `Error::Depth`.
 pub struct Writer {
     out: Vec<u8>,
     account: Account,
@@ -21,6 +22,10 @@ pub struct Keys {
     count: usize,
 }
 
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "it is the same for all, and said above"
+)]
 impl Writer {
     /// A writer into `out`, whose capacity is used and whose content is not.
     pub fn new(mut out: Vec<u8>, limits: Limits) -> Self {
@@ -35,9 +40,6 @@ impl Writer {
     }
 
     /// The frame, when its value is written.
-    ///
-    /// # Errors
-    /// `Error::Frame` if it is larger than allowed.
     pub fn finish(mut self) -> Result<Vec<u8>> {
         self.account.check(self.out.len())?;
         seal(&mut self.out, self.buffers);
@@ -71,9 +73,6 @@ impl Writer {
     }
 
     /// An int beyond 64 bits, in two's complement.
-    ///
-    /// # Errors
-    /// `Error::Frame` if the frame gets larger than allowed; so with every other `Result` here.
     pub fn big(&mut self, bytes: &[u8]) -> Result<()> {
         self.sized(tag::INT, bytes)
     }
@@ -84,7 +83,10 @@ impl Writer {
     }
 
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured: it is most of what is written")]
+    #[allow(
+        clippy::inline_always,
+        reason = "measured: it is most of what is written"
+    )]
     pub fn str(&mut self, text: &str) -> Result<()> {
         let length = text.len();
         if length <= usize::from(tag::STR_END - tag::STR) {
@@ -325,7 +327,10 @@ impl Writer {
     }
 
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured: nearly every length is one byte")]
+    #[allow(
+        clippy::inline_always,
+        reason = "measured: nearly every length is one byte"
+    )]
     fn length(&mut self, length: usize) {
         if length <= 251 {
             self.out.push(length as u8);

@@ -1,11 +1,11 @@
 //! Makes Python values of what a frame holds.
 
 use super::FastSerializer;
-use super::failure::{Failure, Made, wrong};
+use super::failure::{Failure, Made};
 use super::known::{flat, frames_fault};
 use crate::frame::reader::Builder;
 use crate::frame::{Beside, Date, Known, Time};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -37,11 +37,17 @@ pub struct Maker<'a, 'py> {
 
 /// A str of bytes that are ASCII.
 #[inline]
-#[allow(unsafe_code, reason = "Python's own constructors look at every byte again")]
+#[allow(
+    unsafe_code,
+    reason = "Python's own constructors look at every byte again"
+)]
 fn plain<'py>(py: Python<'py>, text: &[u8]) -> Made<Object<'py>> {
     if text.len() < 2 {
         // Of these Python has each only once.
-        let text = text.iter().map(|&byte| char::from(byte)).collect::<String>();
+        let text = text
+            .iter()
+            .map(|&byte| char::from(byte))
+            .collect::<String>();
         return Ok(PyString::new(py, &text).into_any());
     }
     // SAFETY: a new str of this length and of ASCII has room for as many bytes, which nobody else
@@ -56,11 +62,7 @@ fn plain<'py>(py: Python<'py>, text: &[u8]) -> Made<Object<'py>> {
 }
 
 impl<'a, 'py> Maker<'a, 'py> {
-    pub fn new(
-        serializer: &'a FastSerializer,
-        py: Python<'py>,
-        buffers: Vec<Object<'py>>,
-    ) -> Self {
+    pub fn new(serializer: &'a FastSerializer, py: Python<'py>, buffers: Vec<Object<'py>>) -> Self {
         Maker {
             serializer,
             py,
@@ -93,9 +95,12 @@ impl<'a, 'py> Maker<'a, 'py> {
         Ok(string)
     }
 
-    fn unhashable(&self, error: PyErr) -> Box<Failure> {
-        if error.is_instance_of::<PyTypeError>(self.py) {
-            wrong(error.to_string())
+    fn unhashable(&self, error: PyErr) -> Failure {
+        // A memoryview's is a ValueError.
+        if error.is_instance_of::<PyTypeError>(self.py)
+            || error.is_instance_of::<PyValueError>(self.py)
+        {
+            Failure::frame(error.to_string())
         } else {
             error.into()
         }
@@ -114,19 +119,9 @@ impl<'a, 'py> Maker<'a, 'py> {
         }
         hashes.sort_unstable();
         if hashes.windows(SAME_HASH).any(|w| w[0] == w[SAME_HASH - 1]) {
-            return Err(wrong("too many keys of the same hash"));
+            return Err(Failure::frame("too many keys of the same hash"));
         }
         Ok(())
-    }
-
-    fn zone(&self, zone: &Object<'py>) -> Made<Option<Bound<'py, PyTzInfo>>> {
-        if zone.is_none() {
-            return Ok(None);
-        }
-        match zone.cast::<PyTzInfo>() {
-            Ok(zone) => Ok(Some(zone.clone())),
-            Err(_) => Err(wrong(format!("a {} as a time zone", zone.get_type()))),
-        }
     }
 
     fn dated<T>(&self, made: PyResult<Bound<'py, T>>) -> Made<Object<'py>> {
@@ -135,10 +130,23 @@ impl<'a, 'py> Maker<'a, 'py> {
     }
 }
 
+fn zone_of<'py>(zone: &Object<'py>) -> Made<Option<Bound<'py, PyTzInfo>>> {
+    if zone.is_none() {
+        return Ok(None);
+    }
+    match zone.cast::<PyTzInfo>() {
+        Ok(zone) => Ok(Some(zone.clone())),
+        Err(_) => Err(Failure::frame(format!(
+            "a {} as a time zone",
+            zone.get_type()
+        ))),
+    }
+}
+
 impl<'py> Builder for Maker<'_, 'py> {
     type Value = Object<'py>;
     type Keys = Vec<Object<'py>>;
-    type Error = Box<Failure>;
+    type Error = Failure;
 
     fn none(&mut self) -> Object<'py> {
         self.py.None().into_bound(self.py)
@@ -190,12 +198,12 @@ impl<'py> Builder for Maker<'_, 'py> {
 
     fn beside(&mut self, what: Beside, length: u64) -> Made<Object<'py>> {
         let Some(given) = self.buffers.next() else {
-            return Err(wrong("no buffer is left"));
+            return Err(Failure::frame("no buffer is left"));
         };
         let held = flat(&given)?;
         if held.as_slice().len() as u64 != length {
             let other = held.as_slice().len();
-            return Err(wrong(format!(
+            return Err(Failure::frame(format!(
                 "a buffer of {length} bytes, and {other} bytes were given"
             )));
         }
@@ -251,11 +259,7 @@ impl<'py> Builder for Maker<'_, 'py> {
         Ok(keys.collect())
     }
 
-    fn record(
-        &mut self,
-        keys: &Self::Keys,
-        values: Drain<'_, Object<'py>>,
-    ) -> Made<Object<'py>> {
+    fn record(&mut self, keys: &Self::Keys, values: Drain<'_, Object<'py>>) -> Made<Object<'py>> {
         let dict = PyDict::new(self.py);
         for (key, value) in keys.iter().zip(values) {
             dict.set_item(key, value)?;
@@ -269,7 +273,7 @@ impl<'py> Builder for Maker<'_, 'py> {
     }
 
     fn time(&mut self, time: Time, zone: Object<'py>) -> Made<Object<'py>> {
-        let zone = self.zone(&zone)?;
+        let zone = zone_of(&zone)?;
         self.dated(PyTime::new_with_fold(
             self.py,
             time.hour,
@@ -282,7 +286,7 @@ impl<'py> Builder for Maker<'_, 'py> {
     }
 
     fn datetime(&mut self, date: Date, time: Time, zone: Object<'py>) -> Made<Object<'py>> {
-        let zone = self.zone(&zone)?;
+        let zone = zone_of(&zone)?;
         self.dated(PyDateTime::new_with_fold(
             self.py,
             date.year.into(),
@@ -309,7 +313,7 @@ impl<'py> Builder for Maker<'_, 'py> {
     fn hook(&mut self, name: &str, payload: Object<'py>) -> Made<Object<'py>> {
         let decoders = self.serializer.decoders.bind(self.py);
         let Some(decode) = decoders.get_item(name)? else {
-            return Err(wrong(format!(
+            return Err(Failure::frame(format!(
                 "a type registered as '{name}', and registered here are {}",
                 decoders.keys().repr()?
             )));
@@ -318,6 +322,6 @@ impl<'py> Builder for Maker<'_, 'py> {
     }
 
     fn known(&mut self, kind: Known, payload: Object<'py>) -> Made<Object<'py>> {
-        self.known_value(kind, payload)
+        self.known_value(kind, &payload)
     }
 }

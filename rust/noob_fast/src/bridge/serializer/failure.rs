@@ -7,7 +7,10 @@ use pyo3::prelude::*;
 /// Of a longer path only so many steps are shown at each end.
 const STEPS: usize = 6;
 
-pub enum Failure {
+/// In a box, because it is rare and what it goes with is small.
+pub struct Failure(Box<Kind>);
+
+enum Kind {
     /// An exception of a hook, or of Python itself.
     Python(PyErr),
     Core(Error),
@@ -15,74 +18,75 @@ pub enum Failure {
     Unserializable(String, Vec<String>, Option<PyErr>),
 }
 
-pub type Made<T> = Result<T, Box<Failure>>;
+pub type Made<T> = Result<T, Failure>;
 
-impl From<PyErr> for Box<Failure> {
+impl From<PyErr> for Failure {
     fn from(error: PyErr) -> Self {
-        Box::new(Failure::Python(error))
+        Failure(Kind::Python(error).into())
     }
 }
 
-impl From<Error> for Box<Failure> {
+impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Box::new(match error {
-            Error::Depth(text) => Failure::Unserializable(text, Vec::new(), None),
-            error => Failure::Core(error),
-        })
+        match error {
+            Error::Depth(text) => Failure::unserializable(text, None),
+            error => Failure(Kind::Core(error).into()),
+        }
     }
-}
-
-pub fn unserializable(why: String, cause: Option<PyErr>) -> Box<Failure> {
-    Box::new(Failure::Unserializable(why, Vec::new(), cause))
-}
-
-pub fn wrong(text: impl Into<String>) -> Box<Failure> {
-    Box::new(Failure::Core(Error::Frame(text.into())))
 }
 
 impl Failure {
+    pub fn unserializable(why: String, cause: Option<PyErr>) -> Self {
+        Failure(Kind::Unserializable(why, Vec::new(), cause).into())
+    }
+
+    /// A frame that is wrong, and why.
+    pub fn frame(text: impl Into<String>) -> Self {
+        Error::Frame(text.into()).into()
+    }
+
     /// The failure as seen from the container, of which this step leads to the value.
     #[cold]
-    pub fn within(mut self: Box<Self>, step: impl FnOnce() -> String) -> Box<Self> {
-        if let Failure::Unserializable(_, steps, _) = &mut *self {
+    pub fn within(mut self, step: impl FnOnce() -> String) -> Self {
+        if let Kind::Unserializable(_, steps, _) = &mut *self.0 {
             steps.push(step());
         }
         self
     }
 
     /// The failure with the byte of the frame where it was found.
-    pub fn at(mut self: Box<Self>, offset: usize) -> Box<Self> {
-        if let Failure::Core(Error::Frame(text)) | Failure::Unserializable(text, ..) = &mut *self {
+    pub fn at(mut self, offset: usize) -> Self {
+        if let Kind::Core(Error::Frame(text)) | Kind::Unserializable(text, ..) = &mut *self.0 {
             *text = format!("{text} (at byte {offset})");
         }
         self
     }
 
-    pub fn into_dumps(self: Box<Self>) -> PyErr {
-        match *self {
-            Failure::Python(error) => error,
-            Failure::Core(error) => error.into(),
-            Failure::Unserializable(why, mut steps, cause) => {
+    /// The exception of a value that could not be written.
+    pub fn into_dumps(self, py: Python<'_>) -> PyErr {
+        match *self.0 {
+            Kind::Python(error) => error,
+            Kind::Core(error) => error.into(),
+            Kind::Unserializable(why, mut steps, cause) => {
                 steps.reverse();
                 if steps.len() > 2 * STEPS {
-                    let end = steps.split_off(steps.len() - STEPS);
-                    steps.truncate(STEPS);
-                    steps.push("...".into());
-                    steps.extend(end);
+                    let between = STEPS..steps.len() - STEPS;
+                    steps.splice(between, ["...".to_string()]);
                 }
                 let path = steps.concat();
                 let error = UnserializableError::new_err(format!("value{path}: {why}"));
-                Python::attach(|py| error.set_cause(py, cause));
+                error.set_cause(py, cause);
                 error
             }
         }
     }
 
-    pub fn into_loads(self: Box<Self>) -> PyErr {
-        match *self {
-            Failure::Python(error) => error,
-            Failure::Core(error) => error.into(),
-            Failure::Unserializable(text, ..) => FrameError::new_err(text),
+    /// The exception of a frame that could not be read.
+    pub fn into_loads(self) -> PyErr {
+        match *self.0 {
+            Kind::Python(error) => error,
+            Kind::Core(error) => error.into(),
+            Kind::Unserializable(text, ..) => FrameError::new_err(text),
         }
     }
 }

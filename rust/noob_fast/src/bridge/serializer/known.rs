@@ -2,7 +2,7 @@
 //! buffers. Numpy's are in `numpy.rs`.
 
 use super::build::Maker;
-use super::failure::{Made, unserializable, wrong};
+use super::failure::{Failure, Made};
 use super::numpy::Numpy;
 use super::walk::Walker;
 use crate::frame::{Date, Known, Time};
@@ -40,10 +40,7 @@ impl<'py> Bytes<'py> {
         // SAFETY: the buffer is contiguous and held while `self` is. That nobody changes what is
         // read is what the documentation asks of callers.
         unsafe {
-            std::slice::from_raw_parts(
-                self.buffer.buf_ptr().cast::<u8>(),
-                self.buffer.len_bytes(),
-            )
+            std::slice::from_raw_parts(self.buffer.buf_ptr().cast::<u8>(), self.buffer.len_bytes())
         }
     }
 }
@@ -67,15 +64,18 @@ pub fn flat<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
 /// A module that is imported already.
 pub fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
     let modules = py.import("sys")?.getattr("modules")?;
-    modules.cast::<PyDict>().map_err(PyErr::from)?.get_item(name)
+    modules
+        .cast::<PyDict>()
+        .map_err(PyErr::from)?
+        .get_item(name)
 }
 
 /// A Python exception while a frame is read, which says that the frame is wrong.
-pub fn frames_fault(py: Python<'_>, error: PyErr) -> Box<super::failure::Failure> {
+pub fn frames_fault(py: Python<'_>, error: PyErr) -> Failure {
     if error.is_instance_of::<PyImportError>(py) || error.is_instance_of::<PyMemoryError>(py) {
         return error.into();
     }
-    wrong(error.to_string())
+    Failure::frame(error.to_string())
 }
 
 /// The types that are known, as they are found.
@@ -103,8 +103,18 @@ impl Types {
         let py = cls.py();
         let builtins = py.import("builtins")?;
         for name in [
-            "bool", "int", "float", "str", "bytes", "bytearray", "memoryview", "list", "tuple",
-            "dict", "set", "frozenset",
+            "bool",
+            "int",
+            "float",
+            "str",
+            "bytes",
+            "bytearray",
+            "memoryview",
+            "list",
+            "tuple",
+            "dict",
+            "set",
+            "frozenset",
         ] {
             if cls.is(&builtins.getattr(name)?) {
                 return Ok(true);
@@ -195,7 +205,7 @@ impl<'py> Walker<'_, 'py> {
             let key = value.getattr("key")?;
             if key.is_none() {
                 let why = "a ZoneInfo without a key".to_string();
-                return Err(unserializable(why, None));
+                return Err(Failure::unserializable(why, None));
             }
             self.payload(Known::Zone, &key)?;
         } else if let Some(numpy) = types.numpy(py, false)? {
@@ -254,7 +264,7 @@ impl<'py> Walker<'_, 'py> {
         {
             let what = if empty { "an empty buffer" } else { "a buffer" };
             let why = format!("{what} of format '{format}' and shape {shape}, which no view has");
-            return Err(unserializable(why, None));
+            return Err(Failure::unserializable(why, None));
         }
         self.writer.known(Known::View)?;
         self.writer.tuple(3)?;
@@ -273,7 +283,7 @@ impl<'py> Walker<'_, 'py> {
 
 fn date(value: &impl PyDateAccess) -> Date {
     Date {
-        year: value.get_year() as u16,
+        year: value.get_year().cast_unsigned() as u16,
         month: value.get_month(),
         day: value.get_day(),
     }
@@ -294,40 +304,46 @@ impl<'py> Maker<'_, 'py> {
     pub fn known_value(
         &mut self,
         kind: Known,
-        payload: Bound<'py, PyAny>,
+        payload: &Bound<'py, PyAny>,
     ) -> Made<Bound<'py, PyAny>> {
         let (py, types) = (self.py, &self.serializer.types);
         let made = match kind {
-            Known::Timezone => tuple(&payload)
+            Known::Timezone => tuple(payload)
                 .and_then(|arguments| types.timezone.bind(py).call1(arguments.clone())),
             Known::Epoch => {
-                tuple(&payload).and_then(|arguments| types.epoch.bind(py).call1(arguments.clone()))
+                tuple(payload).and_then(|arguments| types.epoch.bind(py).call1(arguments.clone()))
             }
-            Known::Zone => text(&payload).and_then(|key| {
+            Known::Zone => text(payload).and_then(|key| {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+-/".contains(&b);
                 if key.is_empty() || !key.bytes().all(plain) {
                     return Err(PyTypeError::new_err("a time zone's key that cannot be one"));
                 }
                 let zone = types.zone(py, true)?.ok_or_else(|| missing("zoneinfo"))?;
-                zone.bind(py).call1((&payload,))
+                zone.bind(py).call1((payload,))
             }),
-            Known::MetaSignal | Known::MetaEventType => text(&payload).and_then(|_| {
+            Known::MetaSignal | Known::MetaEventType => text(payload).and_then(|_| {
                 let [signal, event] = types.meta(py, true)?.ok_or_else(|| missing("noob"))?;
-                let kind = if kind == Known::MetaSignal { signal } else { event };
-                kind.bind(py).get_item(&payload)
+                let kind = if kind == Known::MetaSignal {
+                    signal
+                } else {
+                    event
+                };
+                kind.bind(py).get_item(payload)
             }),
-            Known::View => view(&payload),
+            Known::View => view(payload),
             Known::Array | Known::Objects | Known::Scalar => types
                 .numpy(py, true)
                 .and_then(|numpy| numpy.ok_or_else(|| missing("numpy")))
-                .and_then(|numpy| numpy.make(kind, &payload)),
+                .and_then(|numpy| numpy.make(kind, payload)),
         };
         made.map_err(|error| frames_fault(py, error))
     }
 }
 
 fn missing(module: &str) -> PyErr {
-    PyImportError::new_err(format!("the frame holds a type of {module}, which is not there"))
+    PyImportError::new_err(format!(
+        "the frame holds a type of {module}, which is not there"
+    ))
 }
 
 /// A payload that is a tuple, as it must be.
@@ -393,11 +409,16 @@ fn view<'py>(payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         return view.call_method1("cast", (format, extents));
     }
     if lengths != [0] || !EMPTY.contains(kind) {
-        return Err(PyTypeError::new_err(format!("an empty view of format '{kind}'")));
+        return Err(PyTypeError::new_err(format!(
+            "an empty view of format '{kind}'"
+        )));
     }
     if kind == "B" {
         return Ok(view);
     }
-    let array = payload.py().import("array")?.call_method1("array", (format,))?;
+    let array = payload
+        .py()
+        .import("array")?
+        .call_method1("array", (format,))?;
     Ok(PyMemoryView::from(&array)?.into_any())
 }

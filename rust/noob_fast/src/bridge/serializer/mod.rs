@@ -1,4 +1,4 @@
-//! FastSerializer: the frames of `crate::frame` for Python objects.
+//! `FastSerializer`: the frames of `crate::frame` for Python objects.
 
 mod build;
 mod failure;
@@ -12,7 +12,7 @@ use crate::frame::Limits;
 use crate::frame::reader::Reader;
 use crate::frame::writer::Writer;
 use build::Maker;
-use failure::Made;
+use failure::{Failure, Made};
 use known::Types;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -50,7 +50,9 @@ impl FastSerializer {
         hooks: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         if max_bytes == 0 {
-            return Err(PyValueError::new_err("max_bytes is 0: no frame is so small"));
+            return Err(PyValueError::new_err(
+                "max_bytes is 0: no frame is so small",
+            ));
         }
         if !(1..=DEEPEST).contains(&max_depth) {
             let text = format!("max_depth is {max_depth}: it goes from 1 to {DEEPEST}");
@@ -113,7 +115,7 @@ impl FastSerializer {
         let mut walker = Walker::new(self, value.py(), writer, buffer_callback);
         let frame = match walker.value(value).and_then(|()| walker.finish()) {
             Ok(frame) => frame,
-            Err(failure) => return Err(failure.into_dumps()),
+            Err(failure) => return Err(failure.into_dumps(value.py())),
         };
         let bytes = PyBytes::new(value.py(), &frame);
         if frame.capacity() <= SPARE {
@@ -166,16 +168,10 @@ impl FastSerializer {
         let count = given.len();
         let maker = Maker::new(self, py, given);
         let mut reader =
-            Reader::new(data, count, maker, self.limits).map_err(|failure| failure.into_loads())?;
+            Reader::new(data, count, maker, self.limits).map_err(Failure::into_loads)?;
         reader
             .read()
             .map_err(|failure| failure.at(reader.offset()).into_loads())
-    }
-
-    /// The pickle module's `dumps` of a value.
-    fn pickled<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let pickle = value.py().import("pickle")?;
-        pickle.call_method1("dumps", (value, 5))
     }
 
     fn unpickled<'py>(&self, py: Python<'py>, bytes: &[u8]) -> Made<Bound<'py, PyAny>> {

@@ -1,12 +1,14 @@
 //! Numpy's arrays and scalars, without linking to numpy: it is used only if it is there.
 
-use super::failure::{Made, unserializable};
+use super::failure::{Failure, Made};
 use super::known::{data, shape, text, tuple, unexpected};
 use super::walk::Walker;
 use crate::frame::Known;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyList, PyMemoryView, PyString, PyTuple, PyType,
+};
 
 /// The kinds of dtypes whose values are bytes and no more.
 const KINDS: &str = "biufcmMSUV";
@@ -17,6 +19,7 @@ pub struct Numpy {
     dtype: Py<PyAny>,
     uint8: Py<PyAny>,
     void: Py<PyAny>,
+    zeros: Py<PyAny>,
 }
 
 impl Numpy {
@@ -29,6 +32,7 @@ impl Numpy {
             dtype: get("dtype")?,
             uint8: get("uint8")?,
             void: get("void")?,
+            zeros: get("zeros")?,
         })
     }
 
@@ -42,7 +46,10 @@ impl Numpy {
 
     pub fn is_numpys(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = value.py();
-        Ok(value.is_instance(self.ndarray.bind(py))? || value.is_instance(self.generic.bind(py))?)
+        Ok(
+            value.is_instance(self.ndarray.bind(py))?
+                || value.is_instance(self.generic.bind(py))?,
+        )
     }
 
     /// A dtype as str, (base, shape) or (names, formats, offsets, itemsize, aligned); None if its
@@ -55,7 +62,7 @@ impl Numpy {
         if dtype.getattr("isbuiltin")?.extract::<i32>()? == 1 {
             return dtype.getattr("str").map(Some);
         }
-        let described = self.plain(dtype)?;
+        let described = Self::plain(dtype)?;
         let same = match self.rebuild(&described) {
             Ok(rebuilt) => rebuilt.eq(dtype)?,
             Err(_) => false,
@@ -63,12 +70,12 @@ impl Numpy {
         Ok(same.then_some(described))
     }
 
-    fn plain<'py>(&self, dtype: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn plain<'py>(dtype: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = dtype.py();
         let of_many = dtype.getattr("subdtype")?;
         if !of_many.is_none() {
             let (base, extents): (Bound<'py, PyAny>, Bound<'py, PyAny>) = of_many.extract()?;
-            return Ok((self.plain(&base)?, extents).into_pyobject(py)?.into_any());
+            return Ok((Self::plain(&base)?, extents).into_pyobject(py)?.into_any());
         }
         let names = dtype.getattr("names")?;
         if names.is_none() {
@@ -78,10 +85,13 @@ impl Numpy {
         let (mut formats, mut offsets) = (Vec::new(), Vec::new());
         for name in names.try_iter()? {
             let field = fields.get_item(name?)?;
-            formats.push(self.plain(&field.get_item(0)?)?);
+            formats.push(Self::plain(&field.get_item(0)?)?);
             offsets.push(field.get_item(1)?);
         }
-        let (size, aligned) = (dtype.getattr("itemsize")?, dtype.getattr("isalignedstruct")?);
+        let (size, aligned) = (
+            dtype.getattr("itemsize")?,
+            dtype.getattr("isalignedstruct")?,
+        );
         let (formats, offsets) = (PyTuple::new(py, formats)?, PyTuple::new(py, offsets)?);
         Ok((names, formats, offsets, size, aligned)
             .into_pyobject(py)?
@@ -100,7 +110,10 @@ impl Numpy {
                 {
                     dtype.call1((described,))
                 }
-                _ => Err(PyTypeError::new_err(format!("{} is no dtype", described.repr()?))),
+                _ => Err(PyTypeError::new_err(format!(
+                    "{} is no dtype",
+                    described.repr()?
+                ))),
             };
         }
         let parts = tuple(described)?;
@@ -181,7 +194,8 @@ impl Numpy {
 
     fn objects<'py>(&self, payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = payload.py();
-        let (extents, items): (Bound<'py, PyAny>, Bound<'py, PyList>) = tuple(payload)?.extract()?;
+        let (extents, items): (Bound<'py, PyAny>, Bound<'py, PyList>) =
+            tuple(payload)?.extract()?;
         let (_, product) = shape(&extents)?;
         if product != items.len() {
             let count = items.len();
@@ -198,7 +212,8 @@ impl Numpy {
 
     fn scalar<'py>(&self, payload: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = payload.py();
-        let (described, held): (Bound<'py, PyAny>, Bound<'py, PyAny>) = tuple(payload)?.extract()?;
+        let (described, held): (Bound<'py, PyAny>, Bound<'py, PyAny>) =
+            tuple(payload)?.extract()?;
         let held = held
             .cast_exact::<PyBytes>()
             .map_err(|_| unexpected(&held))?
@@ -238,13 +253,17 @@ impl<'py> Walker<'_, 'py> {
         // What others derive from a void is theirs to describe.
         let strange = dtype.getattr("kind")?.extract::<String>()? == "V"
             && !dtype.getattr("type")?.is(&numpy.void);
-        let described = if strange { None } else { numpy.describe(&dtype)? };
+        let described = if strange {
+            None
+        } else {
+            numpy.describe(&dtype)?
+        };
         let Some(described) = described else {
             if self.serializer.allow_pickle {
                 return Ok(false);
             }
             let why = format!("numpy values of dtype {dtype}, which are more than bytes");
-            return Err(unserializable(why, None));
+            return Err(Failure::unserializable(why, None));
         };
         if is_array {
             self.array(numpy, value, &described)?;
@@ -276,7 +295,13 @@ impl<'py> Walker<'_, 'py> {
         let rows = match (in_rows, fortran) {
             (true, _) => array.clone(),
             (_, true) => array.getattr("T")?,
-            _ => array.call_method0("copy")?,
+            _ => {
+                // What lies between the fields of a structure is zero, not what was there.
+                let arguments = (array.getattr("shape")?, array.getattr("dtype")?);
+                let copy = numpy.zeros.bind(self.py).call1(arguments)?;
+                copy.set_item(self.py.Ellipsis(), array)?;
+                copy
+            }
         };
         let bytes = if array.getattr("nbytes")?.extract::<usize>()? == 0 {
             PyMemoryView::from(PyBytes::new(self.py, b"").as_any())?

@@ -2,7 +2,7 @@
 //! what it is a subclass of.
 
 use super::FastSerializer;
-use super::failure::{Failure, Made, unserializable};
+use super::failure::{Failure, Made};
 use super::known::flat;
 use crate::frame::writer::Writer;
 use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
@@ -123,7 +123,10 @@ impl<'a, 'py> Walker<'a, 'py> {
     /// Writes what has no parts, without running any Python code; whether it was that.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "measured: it is what most values are")]
-    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    #[allow(
+        unsafe_code,
+        reason = "types are compared by address, and read by Python's C API"
+    )]
     fn leaf(&mut self, value: Raw) -> Made<bool> {
         // SAFETY: `value` is alive, and each function gets an object of the type it asks for.
         unsafe {
@@ -196,9 +199,12 @@ impl<'a, 'py> Walker<'a, 'py> {
         // SAFETY: `value` is alive: a container or the caller holds it.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let bytes = value.call_method1("encode", ("utf-8", "surrogatepass"))?;
-        Ok(self
-            .writer
-            .surrogates(bytes.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+        Ok(self.writer.surrogates(
+            bytes
+                .cast_exact::<PyBytes>()
+                .map_err(PyErr::from)?
+                .as_bytes(),
+        )?)
     }
 
     #[cold]
@@ -210,9 +216,12 @@ impl<'a, 'py> Walker<'a, 'py> {
         let signed = PyDict::new(self.py);
         signed.set_item("signed", true)?;
         let bytes = value.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&signed))?;
-        Ok(self
-            .writer
-            .big(bytes.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+        Ok(self.writer.big(
+            bytes
+                .cast_exact::<PyBytes>()
+                .map_err(PyErr::from)?
+                .as_bytes(),
+        )?)
     }
 
     fn list(&mut self, list: &Bound<'py, PyList>) -> Made<()> {
@@ -238,7 +247,10 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 
     #[inline]
-    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    #[allow(
+        unsafe_code,
+        reason = "types are compared by address, and read by Python's C API"
+    )]
     fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         // SAFETY: each item is alive, since no Python code runs in between; an exact float has a
         // double to read.
@@ -253,7 +265,10 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(self.writer.floats((0..count).map(float))?)
     }
 
-    #[allow(unsafe_code, reason = "types are compared by address, and read by Python's C API")]
+    #[allow(
+        unsafe_code,
+        reason = "types are compared by address, and read by Python's C API"
+    )]
     fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         self.ints.clear();
         for at in 0..count {
@@ -378,9 +393,8 @@ impl<'a, 'py> Walker<'a, 'py> {
             }
         }
         // SAFETY: the keys are alive, since no Python code runs in between.
-        let is_str = |&(key, _): &(Raw, Raw)| unsafe {
-            ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type
-        };
+        let is_str =
+            |&(key, _): &(Raw, Raw)| unsafe { ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type };
         if !self.entries[start..].iter().all(is_str) {
             return Ok(false);
         }
@@ -426,7 +440,7 @@ impl<'a, 'py> Walker<'a, 'py> {
             let (name, encode): (Bound<'py, PyString>, Bound<'py, PyAny>) = hook.extract()?;
             self.writer.hook(name.to_str()?)?;
             let payload = encode.call1((value,))?;
-            let within = |failure: Box<Failure>| failure.within(|| format!("<{name}>"));
+            let within = |failure: Failure| failure.within(|| format!("<{name}>"));
             self.value(&payload).map_err(within)?;
             self.writer.leave();
             return Ok(());
@@ -439,15 +453,19 @@ impl<'a, 'py> Walker<'a, 'py> {
             let why = format!(
                 "of type {name}, which no frame can hold: register the type, or allow_pickle"
             );
-            return Err(unserializable(why, None));
+            return Err(Failure::unserializable(why, None));
         }
-        let pickled = self.serializer.pickled(value).map_err(|error| {
+        let pickle = self.py.import("pickle")?;
+        let pickled = pickle.call_method1("dumps", (value, 5)).map_err(|error| {
             let why = format!("of type {name}, which cannot be pickled: {error}");
-            unserializable(why, Some(error))
+            Failure::unserializable(why, Some(error))
         })?;
-        Ok(self
-            .writer
-            .pickle(pickled.cast_exact::<PyBytes>().map_err(PyErr::from)?.as_bytes())?)
+        Ok(self.writer.pickle(
+            pickled
+                .cast_exact::<PyBytes>()
+                .map_err(PyErr::from)?
+                .as_bytes(),
+        )?)
     }
 }
 
@@ -458,7 +476,8 @@ fn type_name(kind: &Bound<'_, PyType>) -> String {
 
 /// How a path names what a dict has under a key.
 fn step(key: &Bound<'_, PyAny>) -> String {
-    let plain = key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<pyo3::types::PyInt>();
+    let plain =
+        key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<pyo3::types::PyInt>();
     let text = if plain { key.repr().ok() } else { None };
     match text.map(|text| text.to_string_lossy().into_owned()) {
         Some(text) if text.chars().count() <= 40 => format!("[{text}]"),

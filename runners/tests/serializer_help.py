@@ -31,6 +31,11 @@ NATIVE = _native()
 every_implementation = pytest.mark.parametrize("implementation", [PYTHON, NATIVE])
 
 
+def back(serializer: Any, value: Any) -> Any:
+    """A value, written and read."""
+    return serializer.loads(serializer.dumps(value))
+
+
 def same(left: Any, right: Any) -> bool:
     """Whether two values are of the same types and equal, bit by bit and in order."""
     if type(left) is not type(right):
@@ -64,7 +69,7 @@ def _same_arrays(left: Any, right: Any) -> bool:
     if left.dtype.hasobject:  # and of others the padding between fields is no part of the value
         return same(left.tolist(), right.tolist())
     if left.dtype.names:
-        return bool(left.tolist() == right.tolist())
+        return all(_same_arrays(left[name], right[name]) for name in left.dtype.names)
     return bool(left.tobytes() == right.tobytes())
 
 

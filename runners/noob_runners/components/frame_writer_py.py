@@ -368,7 +368,7 @@ class Writer:
 
 
 def _copied(np: Any, array: Any) -> Any:
-    """The array in rows. What lies between the fields of a structure is zero, not what was there."""
+    """The array in rows, with zeros between the fields of a structure, not what was there."""
     rows = np.zeros(array.shape, array.dtype)
     rows[...] = array
     return rows

@@ -48,6 +48,7 @@
 //! `max_depth`, and what the frame takes in memory, by the estimates in [`cost`], at `max_bytes`.
 //! Writing keeps the same account, so what one side may write the other may read.
 
+pub mod builder;
 pub mod reader;
 pub mod tree;
 pub mod writer;

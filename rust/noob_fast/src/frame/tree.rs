@@ -1,6 +1,7 @@
 //! A frame's value in plain Rust: for tests, fuzzing and measurements without Python.
 
-use super::reader::{Builder, Reader};
+use super::builder::Builder;
+use super::reader::Reader;
 use super::writer::Writer;
 use super::{Beside, Date, Known, Limits, Time};
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::{flat, frames_fault};
-use crate::frame::reader::Builder;
+use crate::frame::builder::Builder;
 use crate::frame::{Beside, Date, Known, Time};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;

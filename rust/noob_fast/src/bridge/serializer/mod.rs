@@ -3,7 +3,9 @@
 mod build;
 mod failure;
 mod known;
+mod leaf;
 mod numpy;
+mod types;
 mod walk;
 
 use super::{FrameError, UnserializableError};
@@ -13,12 +15,12 @@ use crate::frame::reader::Reader;
 use crate::frame::writer::Writer;
 use build::Maker;
 use failure::{Failure, Made};
-use known::Types;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 use std::sync::{Mutex, PoisonError};
+use types::Types;
 use walk::Walker;
 
 /// Depth costs stack, of which a thread has some megabytes.

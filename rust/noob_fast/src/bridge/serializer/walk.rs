@@ -119,7 +119,8 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 
     /// Writes a leaf, or a list of floats, without running any Python code; whether it was that.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured: it is most fields of records")]
     #[allow(unsafe_code, reason = "types are compared by address")]
     fn quiet(&mut self, value: Raw) -> Made<bool> {
         if self.leaf(value)? {

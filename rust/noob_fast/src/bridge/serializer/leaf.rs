@@ -1,5 +1,5 @@
-//! What a walk writes without running any Python code, and the borrowed objects that it may
-//! therefore use.
+//! What a walk writes without running any Python code, and the objects that it may therefore
+//! borrow.
 
 use super::failure::Made;
 use super::walk::Walker;
@@ -8,38 +8,75 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use std::ptr;
 
-/// A borrowed object, valid while nothing else runs.
+/// An object that somebody else keeps alive.
 pub type Raw = *mut ffi::PyObject;
 
-/// Holds a borrowed object while `run` may run Python code.
-#[inline]
-#[allow(unsafe_code, reason = "the object is owned from here on")]
-pub fn own<'py, T>(py: Python<'py>, value: Raw, run: impl FnOnce(&Bound<'py, PyAny>) -> T) -> T {
-    // SAFETY: callers have just got it from a container, and no Python code has run since.
-    let value = unsafe { Bound::from_borrowed_ptr(py, value) };
-    run(&value)
-}
+/// An object of a container, to be used before any other code runs. Under the GIL it is borrowed;
+/// without one, another thread may take it out of the container, and it is owned.
+pub struct Held(
+    #[cfg(not(Py_GIL_DISABLED))] Raw,
+    #[cfg(Py_GIL_DISABLED)] Py<PyAny>,
+);
 
-/// An item of a list, borrowed.
-#[inline]
-#[allow(unsafe_code, reason = "the list is read without taking references")]
-pub fn item(list: &Bound<'_, PyList>, at: usize) -> Option<Raw> {
-    // SAFETY: it is a list, under its critical section, and `at` is within it.
-    unsafe {
-        let at = at.cast_signed();
-        (at < ffi::PyList_GET_SIZE(list.as_ptr())).then(|| ffi::PyList_GET_ITEM(list.as_ptr(), at))
+impl Held {
+    #[inline]
+    #[cfg(not(Py_GIL_DISABLED))]
+    fn new(object: Raw) -> Self {
+        Held(object)
+    }
+
+    #[cfg(Py_GIL_DISABLED)]
+    #[allow(unsafe_code, reason = "the object is owned from here on")]
+    fn new(object: Raw) -> Self {
+        // SAFETY: the container has it, and is under its critical section; this thread is attached.
+        Held(unsafe { Bound::from_borrowed_ptr(Python::assume_attached(), object) }.unbind())
+    }
+
+    /// The same object, held for itself.
+    #[inline]
+    pub fn again(&self) -> Self {
+        Held::new(self.raw())
+    }
+
+    #[inline]
+    pub fn raw(&self) -> Raw {
+        #[cfg(not(Py_GIL_DISABLED))]
+        return self.0;
+        #[cfg(Py_GIL_DISABLED)]
+        return self.0.as_ptr();
     }
 }
 
-/// The next key and value of a dict, borrowed.
+/// Owns an object while `run` may run Python code.
+#[inline]
+#[allow(unsafe_code, reason = "the object is owned from here on")]
+pub fn own<'py, T>(py: Python<'py>, value: &Held, run: impl FnOnce(&Bound<'py, PyAny>) -> T) -> T {
+    // SAFETY: callers have just got it from a container, and no Python code has run since.
+    let value = unsafe { Bound::from_borrowed_ptr(py, value.raw()) };
+    run(&value)
+}
+
+/// An item of a list.
+#[inline]
+#[allow(unsafe_code, reason = "the list is read without taking references")]
+pub fn item(list: &Bound<'_, PyList>, at: usize) -> Option<Held> {
+    // SAFETY: it is a list, under its critical section, and `at` is within it.
+    unsafe {
+        let at = at.cast_signed();
+        (at < ffi::PyList_GET_SIZE(list.as_ptr()))
+            .then(|| Held::new(ffi::PyList_GET_ITEM(list.as_ptr(), at)))
+    }
+}
+
+/// The next key and value of a dict.
 #[inline]
 #[allow(unsafe_code, reason = "the dict is read without taking references")]
-pub fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<(Raw, Raw)> {
+pub fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<(Held, Held)> {
     let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: it is a dict, under its critical section; a position that has become wrong by a
     // change of the dict is noticed by Python.
     let more = unsafe { ffi::PyDict_Next(dict.as_ptr(), position, &raw mut key, &raw mut value) };
-    (more != 0).then_some((key, value))
+    (more != 0).then(|| (Held::new(key), Held::new(value)))
 }
 
 impl<'py> Walker<'_, 'py> {
@@ -140,8 +177,8 @@ impl<'py> Walker<'_, 'py> {
         // double to read.
         let float = |at| unsafe {
             let item = item(list, at)?;
-            let is_float = ffi::Py_TYPE(item) == &raw mut ffi::PyFloat_Type;
-            is_float.then(|| ffi::PyFloat_AS_DOUBLE(item))
+            let is_float = ffi::Py_TYPE(item.raw()) == &raw mut ffi::PyFloat_Type;
+            is_float.then(|| ffi::PyFloat_AS_DOUBLE(item.raw()))
         };
         if float(0).is_none() {
             return Ok(false);
@@ -163,10 +200,10 @@ impl<'py> Walker<'_, 'py> {
             // SAFETY: the item is alive, since no Python code runs in between; an exact int has
             // a number to read.
             let number = unsafe {
-                if ffi::Py_TYPE(item) != &raw mut ffi::PyLong_Type {
+                if ffi::Py_TYPE(item.raw()) != &raw mut ffi::PyLong_Type {
                     return Ok(false);
                 }
-                ffi::PyLong_AsLongLongAndOverflow(item, &raw mut overflow)
+                ffi::PyLong_AsLongLongAndOverflow(item.raw(), &raw mut overflow)
             };
             if overflow != 0 {
                 return Ok(false);

@@ -4,7 +4,7 @@
 use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::flat;
-use super::leaf::{Raw, item, next, own};
+use super::leaf::{Held, item, next, own};
 use crate::frame::writer::Writer;
 use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
 use pyo3::exceptions::PyRuntimeError;
@@ -34,7 +34,7 @@ pub struct Walker<'a, 'py> {
     /// Room for the numbers of a list.
     pub ints: Vec<i64>,
     /// Keys and values of the records that are being written.
-    entries: Vec<(Raw, Raw)>,
+    entries: Vec<(Held, Held)>,
 }
 
 impl<'a, 'py> Walker<'a, 'py> {
@@ -120,14 +120,17 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     /// Writes a leaf, or a list of floats, without running any Python code; whether it was that.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured: it is most fields of records")]
+    #[allow(
+        clippy::inline_always,
+        reason = "measured: it is most fields of records"
+    )]
     #[allow(unsafe_code, reason = "types are compared by address")]
-    fn quiet(&mut self, value: Raw) -> Made<bool> {
-        if self.leaf(value)? {
+    fn quiet(&mut self, value: &Held) -> Made<bool> {
+        if self.leaf(value.raw())? {
             return Ok(true);
         }
         // SAFETY: `value` is alive.
-        if unsafe { ffi::Py_TYPE(value) } != &raw mut ffi::PyList_Type {
+        if unsafe { ffi::Py_TYPE(value.raw()) } != &raw mut ffi::PyList_Type {
             return Ok(false);
         }
         own(self.py, value, |value| match value.cast_exact::<PyList>() {
@@ -146,8 +149,8 @@ impl<'a, 'py> Walker<'a, 'py> {
             let Some(item) = item(list, at) else {
                 return Err(changed("list").into());
             };
-            if !self.leaf(item)? {
-                own(self.py, item, |item| self.value(item))
+            if !self.leaf(item.raw())? {
+                own(self.py, &item, |item| self.value(item))
                     .map_err(|failure| failure.within(|| format!("[{at}]")))?;
             }
         }
@@ -162,14 +165,14 @@ impl<'a, 'py> Walker<'a, 'py> {
         let count = dict.len();
         let start = self.entries.len();
         let is_record = self.record(dict, count)?;
-        let position = if is_record {
+        let written = if is_record {
             self.fields(dict, start)
         } else {
             self.writer.dict(count)?;
             self.items(dict)
         };
         self.entries.truncate(start);
-        position?;
+        written?;
         self.writer.leave();
         Ok(())
     }
@@ -179,7 +182,12 @@ impl<'a, 'py> Walker<'a, 'py> {
         let end = self.entries.len();
         // What was noted holds until other code runs.
         let mut at = start;
-        while at < end && self.quiet(self.entries[at].1)? {
+        while at < end {
+            // Out of the entries while it is written, since others may be noted.
+            let entry = self.entries[at].1.again();
+            if !self.quiet(&entry)? {
+                break;
+            }
             at += 1;
         }
         if at == end {
@@ -190,13 +198,13 @@ impl<'a, 'py> Walker<'a, 'py> {
             next(dict, &mut position);
         }
         while let Some((key, item)) = (at < end).then(|| next(dict, &mut position)).flatten() {
-            if self.entries[at].0 != key {
+            if self.entries[at].0.raw() != key.raw() {
                 return Err(changed("dict").into());
             }
             at += 1;
-            if !self.quiet(item)? {
-                own(self.py, key, |key| {
-                    own(self.py, item, |item| self.value(item))
+            if !self.quiet(&item)? {
+                own(self.py, &key, |key| {
+                    own(self.py, &item, |item| self.value(item))
                         .map_err(|failure| failure.within(|| step(key)))
                 })?;
             }
@@ -212,8 +220,8 @@ impl<'a, 'py> Walker<'a, 'py> {
         let (mut position, mut at) = (0, 0);
         while let Some((key, item)) = next(dict, &mut position) {
             at += 1;
-            own(self.py, item, |item| {
-                own(self.py, key, |key| {
+            own(self.py, &item, |item| {
+                own(self.py, &key, |key| {
                     self.value(key)
                         .map_err(|failure| failure.within(|| " (a key)".to_string()))?;
                     self.value(item)
@@ -231,56 +239,72 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 
     /// Begins a record, if the dict is one, and notes its entries.
-    #[allow(unsafe_code, reason = "types are compared by address")]
     fn record(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<bool> {
         if count == 0 || count > RECORD_KEYS {
             return Ok(false);
         }
         let start = self.entries.len();
-        let (mut position, mut hash) = (0, 0_usize);
-        for _ in 0..count {
-            let Some((key, item)) = next(dict, &mut position) else {
-                return Err(changed("dict").into());
-            };
-            self.entries.push((key, item));
-            hash = (hash.rotate_left(5) ^ (key as usize >> 4)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        }
+        self.note(dict, count)?;
+        let hash = self.entries[start..]
+            .iter()
+            .fold(0, |hash: usize, (key, _)| {
+                (hash.rotate_left(5) ^ (key.raw() as usize >> 4))
+                    .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            });
         if self.seen.is_empty() {
             self.seen.resize_with(SEEN, || None);
         }
         let slot = hash >> (usize::BITS - SEEN.ilog2());
         if let Some(seen) = &self.seen[slot] {
             let entries = &self.entries[start..];
-            let same = |(seen, noted): (&Bound<'py, PyAny>, &(Raw, Raw))| seen.as_ptr() == noted.0;
+            let same =
+                |(seen, (key, _)): (&Bound<'py, PyAny>, &(Held, Held))| seen.as_ptr() == key.raw();
             if seen.keys.len() == count && seen.keys.iter().zip(entries).all(same) {
                 self.writer.again(seen.number, count)?;
                 return Ok(true);
             }
         }
-        // SAFETY: the keys are alive, since no Python code runs in between.
-        let is_str =
-            |&(key, _): &(Raw, Raw)| unsafe { ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type };
-        if !self.entries[start..].iter().all(is_str) {
+        let keys: Vec<_> = self.entries[start..]
+            .iter()
+            .map(|(key, _)| own(self.py, key, Bound::clone))
+            .collect();
+        if !keys
+            .iter()
+            .all(PyAnyMethods::is_exact_instance_of::<PyString>)
+        {
             return Ok(false);
         }
-        // Owned before they are written, since writing one might run code.
-        // SAFETY: the keys are alive, since no Python code has run yet.
-        let owned: Vec<_> = self.entries[start..]
-            .iter()
-            .map(|&(key, _)| unsafe { Bound::from_borrowed_ptr(self.py, key) })
-            .collect();
         let Some(writing) = self.writer.keys(count) else {
             return Ok(false);
         };
-        for key in &owned {
+        for key in &keys {
             self.text(key.as_ptr())?;
         }
         let Some(number) = self.writer.record(&writing)? else {
             return Ok(false);
         };
-        let keys = owned;
+        // Writing a key may have run other code.
+        self.entries.truncate(start);
+        self.note(dict, count)?;
+        let mut noted = keys.iter().zip(&self.entries[start..]);
+        if !noted.all(|(key, (again, _))| key.as_ptr() == again.raw()) {
+            return Err(changed("dict").into());
+        }
         self.seen[slot] = Some(Seen { number, keys });
         Ok(true)
+    }
+
+    /// Notes the entries of a dict.
+    #[inline]
+    fn note(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<()> {
+        let mut position = 0;
+        for _ in 0..count {
+            let Some(entry) = next(dict, &mut position) else {
+                return Err(changed("dict").into());
+            };
+            self.entries.push(entry);
+        }
+        Ok(())
     }
 
     /// Bytes of a value of a known type, in a flat view: beside the frame if they are many.

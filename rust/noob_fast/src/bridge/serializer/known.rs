@@ -8,6 +8,7 @@ use crate::frame::{Date, Known, Time};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyImportError, PyMemoryError, PyTypeError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyByteArray, PyBytes, PyDate, PyDateAccess, PyDateTime, PyDelta, PyDeltaAccess, PyInt,
@@ -76,8 +77,7 @@ impl<'py> Walker<'_, 'py> {
             self.writer.datetime(date(datetime), time(datetime))?;
             self.zone_of(datetime)?;
         } else if kind.is(types.epoch.bind(py)) {
-            let arguments = value.call_method0("__reduce__")?.get_item(1)?;
-            self.payload(Known::Epoch, &arguments)?;
+            self.epoch(value)?;
         } else if let Ok(delta) = value.cast_exact::<PyDelta>() {
             self.writer.timedelta(
                 delta.get_days(),
@@ -89,6 +89,13 @@ impl<'py> Walker<'_, 'py> {
         } else if let Ok(clock) = value.cast_exact::<PyTime>() {
             self.writer.time(time(clock))?;
             self.zone_of(clock)?;
+        } else if value.is(&types.utc) {
+            // What the next branch would write, without asking.
+            self.writer.known(Known::Timezone)?;
+            self.writer.tuple(1)?;
+            self.writer.timedelta(0, 0, 0);
+            self.writer.leave();
+            self.writer.leave();
         } else if kind.is(types.timezone.bind(py)) {
             self.payload(Known::Timezone, &value.call_method0("__getinitargs__")?)?;
         } else if value.is_exact_instance_of::<PyMemoryView>() {
@@ -115,6 +122,22 @@ impl<'py> Walker<'_, 'py> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    fn epoch(&mut self, epoch: &Bound<'py, PyAny>) -> Made<()> {
+        if epoch.len()? > 1 {
+            let arguments = epoch.call_method0("__reduce__")?.get_item(1)?;
+            return self.payload(Known::Epoch, &arguments);
+        }
+        self.writer.known(Known::Epoch)?;
+        self.writer.tuple(2)?;
+        self.writer
+            .int(epoch.getattr(intern!(self.py, "root"))?.extract()?);
+        self.writer.list(0)?;
+        for _ in 0..3 {
+            self.writer.leave();
+        }
+        Ok(())
     }
 
     fn payload(&mut self, kind: Known, value: &Bound<'py, PyAny>) -> Made<()> {

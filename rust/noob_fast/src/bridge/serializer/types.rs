@@ -18,6 +18,7 @@ fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>
 pub struct Types {
     pub epoch: Py<PyAny>,
     pub timezone: Py<PyAny>,
+    pub utc: Py<PyAny>,
     zone: PyOnceLock<Py<PyAny>>,
     meta: PyOnceLock<[Py<PyAny>; 2]>,
     numpy: PyOnceLock<Numpy>,
@@ -25,9 +26,11 @@ pub struct Types {
 
 impl Types {
     pub fn new(py: Python<'_>) -> PyResult<Self> {
+        let timezone = py.import("datetime")?.getattr("timezone")?;
         Ok(Types {
             epoch: py.import("noob_core")?.getattr("Epoch")?.unbind(),
-            timezone: py.import("datetime")?.getattr("timezone")?.unbind(),
+            utc: timezone.getattr("utc")?.unbind(),
+            timezone: timezone.unbind(),
             zone: PyOnceLock::new(),
             meta: PyOnceLock::new(),
             numpy: PyOnceLock::new(),

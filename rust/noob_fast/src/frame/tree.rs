@@ -195,9 +195,7 @@ impl Builder for Grower {
     }
 
     fn ascii(&mut self, text: &[u8]) -> Grown {
-        Ok(Tree::Str(
-            text.iter().map(|&byte| char::from(byte)).collect(),
-        ))
+        Ok(Tree::Str(String::from_utf8_lossy(text).into_owned()))
     }
 
     fn str(&mut self, text: &str) -> Grown {

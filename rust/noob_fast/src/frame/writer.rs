@@ -82,24 +82,30 @@ impl Writer {
         self.tagged(tag::FLOAT, value.to_bits().to_le_bytes());
     }
 
+    #[inline]
+    pub fn str(&mut self, text: &str) -> Result<()> {
+        self.ascii(text)?;
+        if text.is_ascii() {
+            return Ok(());
+        }
+        self.account.charge(cost::TEXT, text.len())
+    }
+
+    /// Text that is known to be ASCII.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
         reason = "measured: it is most of what is written"
     )]
-    pub fn str(&mut self, text: &str) -> Result<()> {
+    pub fn ascii(&mut self, text: &str) -> Result<()> {
         let length = text.len();
-        if length <= usize::from(tag::STR_END - tag::STR) {
-            self.out.reserve(64);
-            self.out.push(tag::STR + length as u8);
-            self.out.extend_from_slice(text.as_bytes());
-        } else {
-            self.sized(tag::LONG_STR, text.as_bytes())?;
+        if length > usize::from(tag::STR_END - tag::STR) {
+            return self.sized(tag::LONG_STR, text.as_bytes());
         }
-        if text.is_ascii() {
-            return Ok(());
-        }
-        self.account.charge(cost::TEXT, length)
+        self.out.reserve(64);
+        self.out.push(tag::STR + length as u8);
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 
     /// Text with lone surrogates, as UTF-8 would write them.

@@ -118,6 +118,17 @@ impl<'py> Walker<'_, 'py> {
     #[inline]
     #[allow(unsafe_code, reason = "Python lends its text without a copy")]
     pub fn text(&mut self, value: Raw) -> Made<()> {
+        // From 3.14 on Python keeps this to itself.
+        #[cfg(not(Py_3_14))]
+        // SAFETY: `value` is an exact str; where it is compact ASCII, its text follows its head.
+        unsafe {
+            if ffi::PyUnicode_IS_COMPACT_ASCII(value) != 0 {
+                let length = ffi::PyUnicode_GET_LENGTH(value).cast_unsigned();
+                let start = ffi::PyUnicode_DATA(value).cast::<u8>();
+                let bytes = std::slice::from_raw_parts(start, length);
+                return Ok(self.writer.ascii(std::str::from_utf8_unchecked(bytes))?);
+            }
+        }
         let mut length = 0;
         // SAFETY: `value` is an exact str; what is lent is UTF-8, and lives while the str does.
         let lent = unsafe {

@@ -23,7 +23,8 @@ class Serializer(Protocol):
       pickle can execute anything: allow it only where the sender is trusted.
     - `max_bytes`: the most bytes that a frame, with what it holds once it is loaded, may take.
       Memory is estimated by the format, on the safe side: 64 bytes a value, more for tables.
-    - `max_depth`: how deep values may nest, from 1 to 1000.
+    - `max_depth`: how deep values may nest, from 1 to 1000. In Python the interpreter's limit of
+      recursion comes first, at some 300; that is the same error.
     - `hooks`: what `register` is to be called with.
 
     A frame holds None, bool, int of any size, float (bit by bit), str (lone surrogates too),
@@ -82,8 +83,8 @@ class Serializer(Protocol):
     def loads_many(self, frames: Iterable[Buffer]) -> list[Any]:
         """The value of each frame, which has no buffers beside it.
 
-        One after the other: what could be done without Python's objects, the checksums, is about
-        a hundredth of the time, and more threads did not make it measurably faster.
+        One after the other: what can be done without Python's objects, the checksums, is about a
+        hundredth of the time, so that there is nothing for more threads to gain.
         """
         ...
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import noob_fast
-    from noob_runners.components.interfaces import SchedulerInterface
+    from noob_runners.components.interfaces import Scheduler
 
-    CONFORM: tuple[Callable[..., SchedulerInterface], ...] = (
+    CONFORM: tuple[Callable[..., Scheduler], ...] = (
         scheduler_py.FastScheduler,
         noob_fast.FastScheduler,
     )

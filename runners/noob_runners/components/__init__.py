@@ -10,6 +10,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Literal
 
+from noob_runners.components.serializer_errors import FrameError, UnserializableError
+
 if TYPE_CHECKING:
     from noob_runners.components.block_py import ValueBlock
     from noob_runners.components.buffers_py import (
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     )
     from noob_runners.components.driver_py import EpochDriver, EpochRun
     from noob_runners.components.scheduler_py import FastScheduler
+    from noob_runners.components.serializer_py import FastSerializer
     from noob_runners.components.store_py import Emitted, StoreCore
 
     NATIVE: bool
@@ -36,9 +39,12 @@ __all__ = [
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "FastSerializer",
+    "FrameError",
     "Handle",
     "NativeMissingWarning",
     "StoreCore",
+    "UnserializableError",
     "UseAfterFreeError",
     "ValueBlock",
     "build",
@@ -77,6 +83,7 @@ if not TYPE_CHECKING:
             EpochDriver,
             EpochRun,
             FastScheduler,
+            FastSerializer,
             Handle,
             StoreCore,
             UseAfterFreeError,
@@ -94,6 +101,7 @@ if not TYPE_CHECKING:
         )
         from noob_runners.components.driver_py import EpochDriver, EpochRun
         from noob_runners.components.scheduler_py import FastScheduler
+        from noob_runners.components.serializer_py import FastSerializer
         from noob_runners.components.store_py import Emitted, StoreCore
 
 

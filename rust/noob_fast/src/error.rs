@@ -24,6 +24,10 @@ pub enum Error {
     Forked(String),
     /// What the system refused, with its number of the error.
     System(i32, String),
+    /// A frame that is none, or is beyond a limit.
+    Frame(String),
+    /// Values that nest deeper than allowed.
+    Depth(String),
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -39,7 +43,9 @@ impl fmt::Display for Error {
         | Error::DoubleFree(text)
         | Error::UseAfterFree(text)
         | Error::Forked(text)
-        | Error::System(_, text)) = self;
+        | Error::System(_, text)
+        | Error::Frame(text)
+        | Error::Depth(text)) = self;
         f.write_str(text)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod buffers;
 pub mod error;
+pub mod frame;
 pub mod scheduler;
 pub mod store;
 

@@ -6,14 +6,16 @@ from noob_runners.components.interfaces.buffers import (
     BufferReader,
     HandleFields,
 )
-from noob_runners.components.interfaces.scheduler import SchedulerInterface
-from noob_runners.components.interfaces.store import EventStoreInterface
+from noob_runners.components.interfaces.scheduler import Scheduler
+from noob_runners.components.interfaces.serializer import Serializer
+from noob_runners.components.interfaces.store import EventStore
 
 __all__ = [
     "Buffer",
     "BufferPool",
     "BufferReader",
-    "EventStoreInterface",
+    "EventStore",
     "HandleFields",
-    "SchedulerInterface",
+    "Scheduler",
+    "Serializer",
 ]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class SchedulerInterface(Protocol):
+class Scheduler(Protocol):
     """Which nodes can run, in any number of epochs and sub-epochs at once.
 
     All that `noob_core.Scheduler` has, with the same answers in the same order, and ready nodes by

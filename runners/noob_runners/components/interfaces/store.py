@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from noob import Epoch
     from noob.event import Event
 
-__all__ = ["EventStoreInterface"]
+__all__ = ["EventStore"]
 
 
-class EventStoreInterface(Protocol):
+class EventStore(Protocol):
     """What nodes emitted, by epoch, node and signal: see `noob.store.EventStore`.
 
     Events are dictionaries that are made when someone reads them. Several threads may use a store

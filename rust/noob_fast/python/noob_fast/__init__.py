@@ -10,7 +10,10 @@ from noob_fast._native import (
     EpochDriver,
     EpochRun,
     FastScheduler,
+    FastSerializer,
+    FrameError,
     StoreCore,
+    UnserializableError,
     UseAfterFreeError,
     ValueBlock,
 )
@@ -26,8 +29,11 @@ __all__ = [
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "FastSerializer",
+    "FrameError",
     "Handle",
     "StoreCore",
+    "UnserializableError",
     "UseAfterFreeError",
     "ValueBlock",
 ]

@@ -2,7 +2,7 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, Self, final, overload
+from typing import Any, Final, Literal, Self, TypeVar, final, overload
 
 import typing_extensions
 from noob.event import Event
@@ -21,10 +21,15 @@ __all__ = [
     "EpochDriver",
     "EpochRun",
     "FastScheduler",
+    "FastSerializer",
+    "FrameError",
     "StoreCore",
+    "UnserializableError",
     "UseAfterFreeError",
     "ValueBlock",
 ]
+
+_T = TypeVar("_T")
 
 BUILD: Final[str]
 
@@ -134,6 +139,35 @@ class FastScheduler:
     def epoch_log(self) -> set[int]: ...
     @property
     def subepochs(self) -> dict[Epoch, set[Epoch]]: ...
+
+class FrameError(ValueError): ...
+class UnserializableError(TypeError): ...
+
+@final
+class FastSerializer:
+    def __new__(
+        cls,
+        *,
+        allow_pickle: bool = False,
+        max_bytes: int = ...,
+        max_depth: int = 200,
+        hooks: Iterable[tuple[type[Any], str, Callable[[Any], Any], Callable[[Any], Any]]]
+        | None = None,
+    ) -> FastSerializer: ...
+    def register(
+        self, cls: type[_T], name: str, encode: Callable[[_T], Any], decode: Callable[[Any], _T]
+    ) -> None: ...
+    def dumps(
+        self, value: Any, *, buffer_callback: Callable[[memoryview], object] | None = None
+    ) -> bytes: ...
+    def loads(
+        self,
+        data: typing_extensions.Buffer,
+        *,
+        buffers: Iterable[typing_extensions.Buffer] | None = None,
+    ) -> Any: ...
+    def dumps_many(self, values: Iterable[Any]) -> list[bytes]: ...
+    def loads_many(self, frames: Iterable[typing_extensions.Buffer]) -> list[Any]: ...
 
 @final
 class ValueBlock:

@@ -4,10 +4,11 @@
 mod buffers;
 mod run;
 mod scheduler;
+mod serializer;
 mod store;
 
 use crate::error::Error;
-use pyo3::exceptions::{PyBufferError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::{create_exception, import_exception};
 
@@ -29,6 +30,18 @@ create_exception!(
     PyBufferError,
     "A buffer was asked for that has been released."
 );
+create_exception!(
+    noob_fast,
+    FrameError,
+    PyValueError,
+    "A frame that is truncated, altered, hostile or beyond a limit."
+);
+create_exception!(
+    noob_fast,
+    UnserializableError,
+    PyTypeError,
+    "A value that no frame can hold."
+);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> PyErr {
@@ -43,6 +56,7 @@ impl From<Error> for PyErr {
             Error::UseAfterFree(text) => UseAfterFreeError::new_err(text),
             Error::Forked(text) => PyRuntimeError::new_err(text),
             Error::System(number, text) => PyOSError::new_err((number, text)),
+            Error::Frame(text) | Error::Depth(text) => FrameError::new_err(text),
         }
     }
 }
@@ -63,6 +77,12 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<buffers::BufferPool>()?;
     m.add_class::<buffers::Buffer>()?;
     m.add_class::<buffers::BufferReader>()?;
+    m.add("FrameError", m.py().get_type::<FrameError>())?;
+    m.add(
+        "UnserializableError",
+        m.py().get_type::<UnserializableError>(),
+    )?;
+    m.add_class::<serializer::FastSerializer>()?;
     m.add_class::<scheduler::FastScheduler>()?;
     m.add_class::<store::block::ValueBlock>()?;
     m.add_class::<run::driver::EpochDriver>()?;

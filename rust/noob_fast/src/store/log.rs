@@ -6,6 +6,9 @@ const NOWHERE: u32 = u32::MAX;
 /// Marks the place of a value that is there without having been emitted.
 const SUPPLIED: u32 = 1 << 31;
 
+/// How many slots there may be for each that is filled, if they are kept as an array.
+const DENSE: usize = 4;
+
 /// Something that was emitted.
 pub struct Entry<V> {
     pub value: V,
@@ -29,7 +32,14 @@ impl Places {
         }
     }
 
-    fn set(&mut self, slot: u32, place: u32) {
+    /// Note the place of a slot; `filled` is how many may be by then, at most.
+    fn set(&mut self, slot: u32, place: u32, filled: usize) {
+        if let Places::Dense(places) = self
+            && slot as usize >= places.len().max(DENSE * filled)
+        {
+            let there = (0..).zip(places.iter().copied());
+            *self = Places::Sparse(there.filter(|&(_, place)| place != NOWHERE).collect());
+        }
         match self {
             Places::Dense(places) => {
                 if places.len() <= slot as usize {
@@ -41,6 +51,22 @@ impl Places {
                 places.insert(slot, place);
             }
         }
+    }
+
+    /// Turn into what is read quickest, once enough of the slots are filled to be worth the room.
+    fn settle(&mut self) {
+        let Places::Sparse(sparse) = self else {
+            return;
+        };
+        let slots = sparse.keys().max().map_or(0, |slot| slot + 1) as usize;
+        if slots > DENSE * sparse.len() {
+            return;
+        }
+        let mut dense = vec![NOWHERE; slots];
+        for (&slot, &place) in sparse.iter() {
+            dense[slot as usize] = place;
+        }
+        *self = Places::Dense(dense);
     }
 }
 
@@ -101,18 +127,28 @@ impl<V, E> Log<V, E> {
         self.latest
     }
 
+    fn filled(&self) -> usize {
+        self.entries.len() + self.supplied.len()
+    }
+
     /// Note an emitted value; return which entry it is.
     pub fn put(&mut self, slot: u32, value: V, stamp: u64) -> u32 {
         let at = self.entries.len() as u32;
-        self.places.set(slot, at);
+        let filled = self.filled() + 1;
+        self.places.set(slot, at, filled);
         self.latest = stamp;
         self.entries.push(Entry { value, stamp, slot });
+        if self.entries.len().is_power_of_two() {
+            self.places.settle();
+        }
         at
     }
 
     /// Note a value that is there without having been emitted.
     pub fn supply(&mut self, slot: u32, value: V) {
-        self.places.set(slot, self.supplied.len() as u32 | SUPPLIED);
+        let filled = self.filled() + 1;
+        self.places
+            .set(slot, self.supplied.len() as u32 | SUPPLIED, filled);
         self.supplied.push(value);
     }
 
@@ -232,6 +268,26 @@ mod tests {
                 (None, Some(&9), None)
             );
         }
+    }
+
+    #[test]
+    fn it_is_kept_as_it_is_read_best() {
+        let mut log: Log<u32, u8> = Log::sparse();
+        let is_dense = |log: &Log<u32, u8>| matches!(log.places, Places::Dense(_));
+        for slot in 0..64 {
+            log.put(slot, slot, 1);
+        }
+        assert!(is_dense(&log));
+        log.put(1_000_000, 64, 1);
+        assert!(!is_dense(&log));
+        log.put(63, 65, 1);
+        for slot in 100..200 {
+            log.put(slot, slot, 1);
+        }
+        assert!(!is_dense(&log));
+        assert_eq!(log.value(1_000_000), Some(&64));
+        assert_eq!((log.value(63), log.value(5)), (Some(&65), Some(&5)));
+        assert_eq!((log.value(64), log.value(2_000_000)), (None, None));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyDateTime, PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,9 +40,8 @@ pub struct ValueBlock {
 /// An event to make others of.
 struct Template {
     event: Py<PyDict>,
-    /// The time that was asked for last, and in microseconds since 1970: events that came together
-    /// share it.
-    moment: Py<PyDateTime>,
+    /// Its signal and its time (in microseconds since 1970), which events that came together share.
+    signal: Py<PyString>,
     micros: u64,
 }
 
@@ -139,41 +138,46 @@ impl ValueBlock {
         self.packs.load(Ordering::Relaxed) > 0
     }
 
-    /// An event of this epoch and that time that lacks its number, its names, and its value.
-    pub fn template<'py>(&self, py: Python<'py>, stamp: u64) -> PyResult<Bound<'py, PyDict>> {
+    /// An event of this epoch, of that signal and that time, that lacks its number, its node, and
+    /// its value.
+    pub fn template<'py>(
+        &self,
+        py: Python<'py>,
+        signal: &Bound<'py, PyString>,
+        stamp: u64,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let micros = stamp / 1000;
+        // (A copy costs half of what it costs to put in the keys one by one. Of a template nothing
+        // is ever changed: another thread may be copying it.)
         let known = {
             let template = self.template_of(py);
             template.as_ref().map(|it| {
-                let same = it.micros == micros;
-                (
-                    it.event.bind(py).clone(),
-                    same.then(|| it.moment.bind(py).clone()),
-                )
+                let same = it.signal.is(signal) && it.micros == micros;
+                (it.event.bind(py).clone(), same)
             })
         };
-        let (template, moment) = match known {
-            Some((event, Some(moment))) => (event, moment),
-            Some((event, None)) => (event, moment(py, micros)?),
+        let event = match known {
+            Some((event, true)) => return event.copy(),
+            Some((event, false)) => event.copy()?,
             None => {
                 let event = PyDict::new(py);
                 for key in ["id", "timestamp", "node_id", "signal", "epoch", "value"] {
                     event.set_item(PyString::intern(py, key), py.None())?;
                 }
                 event.set_item(intern!(py, "epoch"), self.at.as_ref().map(|at| &at.epoch))?;
-                (event, moment(py, micros)?)
+                event
             }
         };
-        // (A copy costs half of what it costs to put in the keys one by one.)
-        let event = template.copy()?;
-        event.set_item(intern!(py, "timestamp"), &moment)?;
+        event.set_item(intern!(py, "timestamp"), moment(py, micros)?)?;
+        event.set_item(intern!(py, "signal"), signal)?;
+        let copy = event.copy()?;
         let before = self.template_of(py).replace(Template {
-            event: template.unbind(),
-            moment: moment.unbind(),
+            event: event.unbind(),
+            signal: signal.clone().unbind(),
             micros,
         });
         drop(before);
-        Ok(event)
+        Ok(copy)
     }
 
     /// A value that may have to be opened.

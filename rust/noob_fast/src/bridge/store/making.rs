@@ -92,11 +92,10 @@ impl StoreCore {
             };
             (name.node.bind(py).clone(), name.signal.bind(py).clone())
         };
-        let event = block.template(py, stamp)?;
+        let event = block.template(py, &signal, stamp)?;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         event.set_item(intern!(py, "id"), self.prefix ^ number)?;
         event.set_item(intern!(py, "node_id"), node)?;
-        event.set_item(intern!(py, "signal"), signal)?;
         event.set_item(intern!(py, "value"), value)?;
         let event = event.into_any();
         let mut log = block.log(py);

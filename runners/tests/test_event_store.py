@@ -64,8 +64,14 @@ def held(store: EventStore) -> dict[Any, Any]:
 def tidy(store: EventStore) -> None:
     """Remove what NOOB's store has only because it was looked for."""
     if type(store) is EventStore:
-        for epoch in [at for at in store.events if at not in held(store)]:
-            del store.events[epoch]
+        for epoch, nodes in list(store.events.items()):
+            for node, signals in list(nodes.items()):
+                for name in [name for name, found in signals.items() if not found]:
+                    del signals[name]
+                if not signals:
+                    del nodes[node]
+            if not nodes:
+                del store.events[epoch]
 
 
 def attempt(store: Any, name: str, *arguments: Any) -> Any:

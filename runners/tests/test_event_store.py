@@ -249,6 +249,38 @@ def test_the_least_recently_used_epoch_goes(make: Any) -> None:
 
 
 @stores
+def test_who_is_told_of_a_dropped_epoch_may_raise(make: Any) -> None:
+    def refuse(eviction: Eviction) -> None:
+        raise LookupError(f"epoch {eviction.root}")
+
+    store = make(max_events=2, on_evict=refuse)
+    store.add_value(ONE, 0, "a", Epoch(0))
+    store.add_value(ONE, 1, "a", Epoch(1))
+    with pytest.raises(LookupError, match="epoch 0"):
+        store.add_many(["a", "b"], "value", [2, 3], Epoch(2))
+    assert [seen(event)[2:] for event in store.iter()] == [(Epoch(2), 2), (Epoch(2), 3)]
+    with pytest.raises(KeyError, match="was dropped"):
+        store.get("a", "value", Epoch(1))
+
+
+@stores
+def test_what_was_cleared_counts_no_more(make: Any) -> None:
+    gone: list[Eviction] = []
+    store = make(max_events=3, on_evict=gone.append)
+    subs = Epoch(0).make_subepochs("m", 2)
+    for epoch in (Epoch(0), *subs):
+        store.add_value(ONE, 0, "a", epoch)
+    store.clear(subs[0])
+    store.add_value(ONE, 1, "a", Epoch(1))
+    assert not gone
+    store.clear(Epoch(0))
+    store.add_many(["a", "b"], "value", [2, 3], Epoch(2))
+    assert not gone
+    store.add_value(ONE, 4, "a", Epoch(3))
+    assert gone == [Eviction(root=1, events=1, nbytes=0)]
+
+
+@stores
 def test_bytes_are_bounded(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     store = make(max_bytes=1000)
     for at in range(3):

@@ -71,6 +71,16 @@ class Emitted(Sequence["Event"]):
         return repr(self._all())
 
 
+class _Usage:
+    """What a root epoch and its sub-epochs hold."""
+
+    __slots__ = ("epochs", "events", "nbytes")
+
+    def __init__(self) -> None:
+        self.events = self.nbytes = 0
+        self.epochs: dict[Epoch, None] = {}
+
+
 class StoreCore:
     """NOOB's event store but for `events` and what follows from them.
 
@@ -114,8 +124,9 @@ class StoreCore:
             self._slot(node_id, signal)
         self._blocks: dict[Epoch, ValueBlock] = {}
         self._hidden: set[int] = set()
-        self._used: OrderedDict[int, list[int]] = OrderedDict()
-        """Events and bytes of each root, the least recently used first, if there are bounds."""
+        self._used: OrderedDict[int, _Usage] = OrderedDict()
+        """What each root holds, the least recently used first, if there are bounds."""
+        self._held = _Usage()
         self._dropped: deque[int] = deque(maxlen=_REMEMBERED)
         self._lock = RLock()
 
@@ -304,9 +315,11 @@ class StoreCore:
         block = self._blocks.pop(epoch, None)
         used = self._used.get(epoch.root)
         if block is not None and used is not None:
-            used[0] -= len(block.entries)
-            used[1] -= block.nbytes
-            if not any(at.root == epoch.root for at in self._blocks):
+            for usage in (used, self._held):
+                usage.events -= len(block.entries)
+                usage.nbytes -= block.nbytes
+            used.epochs.pop(epoch, None)
+            if not used.epochs:
                 del self._used[epoch.root]
 
     def _touch(self, block: ValueBlock) -> None:
@@ -318,24 +331,27 @@ class StoreCore:
         max_events, max_bytes = self._max
         if block.epoch is None or (max_events is None and max_bytes is None):
             return []
-        used = self._used.setdefault(block.epoch.root, [0, 0])
-        used[0] += len(values)
-        if max_bytes is not None:
-            nbytes = sum(map(_size, values))
-            block.nbytes += nbytes
-            used[1] += nbytes
+        used = self._used.setdefault(block.epoch.root, _Usage())
+        used.epochs[block.epoch] = None
+        nbytes = 0 if max_bytes is None else sum(map(_size, values))
+        block.nbytes += nbytes
+        for usage in (used, self._held):
+            usage.events += len(values)
+            usage.nbytes += nbytes
         self._touch(block)
         evicted = []
         while len(self._used) > 1 and (
-            (max_events is not None and sum(it[0] for it in self._used.values()) > max_events)
-            or (max_bytes is not None and sum(it[1] for it in self._used.values()) > max_bytes)
+            (max_events is not None and self._held.events > max_events)
+            or (max_bytes is not None and self._held.nbytes > max_bytes)
         ):
-            root, (events, nbytes) = self._used.popitem(last=False)
-            for epoch in [epoch for epoch in self._blocks if epoch.root == root]:
-                del self._blocks[epoch]
+            root, gone = self._used.popitem(last=False)
+            self._held.events -= gone.events
+            self._held.nbytes -= gone.nbytes
+            for epoch in gone.epochs:
+                self._blocks.pop(epoch, None)
                 self._below.pop(epoch, None)
             self._dropped.append(root)
-            evicted.append((root, events, nbytes))
+            evicted.append((root, gone.events, gone.nbytes))
         return evicted
 
     def _tell(self, evicted: list[tuple[int, int, int]]) -> None:

@@ -82,6 +82,8 @@ impl Bounds {
     /// Part of what a root epoch held is gone.
     pub fn subtract(&mut self, root: u32, events: u64, bytes: u64) {
         if let Some(usage) = self.roots.get_mut(&root) {
+            // (What is cleared as it is added may not have been counted yet.)
+            let (events, bytes) = (events.min(usage.events), bytes.min(usage.bytes));
             usage.events -= events;
             usage.bytes -= bytes;
             self.events -= events;

@@ -6,6 +6,7 @@ use crate::bridge::store::events::part;
 use crate::store::bounds::Bounds;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ const REMEMBERED: usize = 1000;
 pub struct Bounded {
     pub bounds: Bounds,
     /// The epochs and sub-epochs that have blocks.
-    pub epochs: FxHashMap<u32, Vec<Py<PyAny>>>,
+    pub epochs: FxHashMap<u32, Py<PyDict>>,
     pub dropped: VecDeque<u32>,
 }
 
@@ -75,16 +76,17 @@ impl StoreCore {
                         bounded.dropped.pop_front();
                     }
                     bounded.dropped.push_back(root);
-                    let epochs = bounded.epochs.remove(&root).unwrap_or_default();
-                    dropped.push((root, usage, epochs));
+                    dropped.push((root, usage, bounded.epochs.remove(&root)));
                 }
             }
         }
-        for (root, usage, epochs) in dropped {
-            for epoch in epochs {
-                self.drop_block(epoch.bind(py))?;
-                part(self.below.bind(py), epoch.bind(py))?;
+        for (_, _, epochs) in &dropped {
+            for (epoch, _) in epochs.iter().flat_map(|epochs| epochs.bind(py)) {
+                self.drop_block(&epoch)?;
+                part(self.below.bind(py), &epoch)?;
             }
+        }
+        for (root, usage, _) in dropped {
             if let Some(on_evict) = &self.on_evict {
                 on_evict.call1(py, (root, usage.events, usage.bytes))?;
             }
@@ -107,32 +109,23 @@ impl StoreCore {
             return Ok(());
         };
         let block = block.cast_into::<ValueBlock>()?;
-        let gone = {
-            let mut state = self.state(py);
-            match (&mut state.bounded, &block.get().at) {
-                (Some(bounded), Some(at)) => {
-                    let (events, bytes) = block.get().counted(py);
-                    bounded.bounds.subtract(at.root, events, bytes);
-                    let epochs = bounded.epochs.remove(&at.root).unwrap_or_default();
-                    Some((at.root, epochs))
-                }
-                _ => None,
+        let others = match (&mut self.state(py).bounded, &block.get().at) {
+            (Some(bounded), Some(at)) => {
+                let (events, bytes) = block.get().counted(py);
+                bounded.bounds.subtract(at.root, events, bytes);
+                let epochs = bounded.epochs.get(&at.root);
+                epochs.map(|epochs| (at.root, epochs.bind(py).clone()))
             }
+            _ => None,
         };
-        if let Some((root, epochs)) = gone {
-            let mut left = Vec::new();
-            for at in epochs {
-                if !at.bind(py).eq(epoch)? {
-                    left.push(at);
-                }
-            }
-            let mut state = self.state(py);
-            if let Some(bounded) = &mut state.bounded {
-                if left.is_empty() {
-                    bounded.bounds.remove(root);
-                } else {
-                    bounded.epochs.entry(root).or_default().extend(left);
-                }
+        if let Some((root, epochs)) = others {
+            part(&epochs, epoch)?;
+            if epochs.is_empty()
+                && let Some(bounded) = &mut self.state(py).bounded
+            {
+                bounded.bounds.remove(root);
+                let empty = bounded.epochs.remove(&root);
+                drop(empty); // an empty dictionary runs nothing as it goes
             }
         }
         self.drop_block(epoch)

@@ -5,7 +5,7 @@ use crate::bridge::store::block::{At, ValueBlock};
 use pyo3::exceptions::PyKeyError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyDict, PyInt};
 
 impl StoreCore {
     /// The block of an epoch, if it has one.
@@ -62,9 +62,13 @@ impl StoreCore {
             .as_any()
             .call_method1(intern!(py, "setdefault"), (epoch, Bound::new(py, block)?))?;
         let block = block.cast_into::<ValueBlock>()?;
-        if let Some(bounded) = &mut self.state(py).bounded {
-            let epochs = bounded.epochs.entry(root).or_default();
-            epochs.push(epoch.clone().unbind());
+        if self.is_bounded {
+            let fresh = PyDict::new(py).unbind();
+            let epochs = match &mut self.state(py).bounded {
+                Some(bounded) => bounded.epochs.entry(root).or_insert(fresh).bind(py).clone(),
+                None => fresh.into_bound(py),
+            };
+            epochs.set_item(epoch, py.None())?;
         }
         self.remember(epoch, &block);
         Ok(block)

@@ -40,17 +40,14 @@ class SubepochValues:
 
     def get(self, slot: int, default: Any) -> Any:
         """The slot's value here or, if there is none, in the nearest epoch above that has one."""
-        for block in self._blocks:
-            if block.has(slot):
-                return block.get(slot, default)
-        return default
+        return self._holder(slot).get(slot, default)
 
     def raw(self, slot: int, default: Any) -> Any:
         """The same, unopened."""
-        for block in self._blocks:
-            if block.has(slot):
-                return block.raw(slot, default)
-        return default
+        return self._holder(slot).raw(slot, default)
+
+    def _holder(self, slot: int) -> ValueBlock:
+        return next((block for block in self._blocks if block.has(slot)), self._own)
 
 
 class _Root:
@@ -141,8 +138,8 @@ class OnPlan(DropIn):
         """Forget everything but the epochs that have begun ahead."""
         for root in [root for root in self._roots.values() if not root.ahead]:
             self.end(root.epoch)
+        super().clear()
         if not self._roots:
-            super().clear()
             self._subepochs.clear()
 
     def values(self, epoch: Epoch) -> ValueBlock | SubepochValues:
@@ -158,8 +155,10 @@ class OnPlan(DropIn):
 
     def clear(self, epoch: Epoch | None = None) -> None:
         """Forget an epoch and its sub-epochs, or everything; open epochs stay open."""
+        if epoch is not None and (known := self._roots.get(epoch.root)) is not None and known.ahead:
+            return  # nothing of it is shown yet
         super().clear(epoch)
-        for root in self._roots.values():
+        for root in list(self._roots.values()):
             if root.ahead or (epoch is not None and epoch.root != root.epoch.root):
                 continue
             root.below.clear()

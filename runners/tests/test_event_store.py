@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import gc
-import threading
+import sys
 import weakref
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from noob import Epoch
-from noob.edge import Edge, Signal
-from noob.event import EventMaker, MetaSignal
+from noob.edge import Edge
+from noob.event import MetaSignal
 from noob.store import EventStore
 
-from noob_runners import FastEventStore
-from noob_runners.components import NATIVE, store_py
-from noob_runners.event_store import DropIn, Eviction
+sys.path.append(str(Path(__file__).parent))
+from event_store_help import MAKER, ONE, TWO, seen, stores
 
-Twin: Any = type("Twin", (DropIn, store_py.StoreCore, EventStore), {})
-STORES = [
-    pytest.param(
-        FastEventStore,
-        id="native",
-        marks=pytest.mark.skipif(not NATIVE, reason="noob_fast is not installed, or NOOB_FAST=0"),
-    ),
-    pytest.param(Twin, id="twin"),
-]
 _ROOTS = [Epoch(at) for at in range(3)]
 _SUBS = _ROOTS[1].make_subepochs("m", 2)
 EPOCHS = [*_ROOTS, *_SUBS, *_SUBS[0].make_subepochs("k", 2)]
 NODES = ["a", "b", "c"]
-ONE = {"value": Signal(name="value", annotation=Any)}
-TWO = {name: Signal(name=name, annotation=Any) for name in ("x", "y")}
-_MAKER = EventMaker()
-
-stores = pytest.mark.parametrize("make", STORES)
-
-
-def seen(event: Any) -> tuple[Any, ...]:
-    """An event but for its number and its time."""
-    return (event["node_id"], event["signal"], event["epoch"], event["value"])
 
 
 def held(store: EventStore) -> dict[Any, Any]:
@@ -88,7 +69,7 @@ def attempt(store: Any, name: str, *arguments: Any) -> Any:
 
 
 events = st.builds(
-    lambda node, signal, epoch, value: _MAKER.new_event(value, epoch, node, signal),
+    lambda node, signal, epoch, value: MAKER.new_event(value, epoch, node, signal),
     st.sampled_from(NODES),
     st.sampled_from(["value", "x", "other"]),
     st.sampled_from(EPOCHS),
@@ -223,77 +204,6 @@ def test_names_are_texts(make: Any) -> None:
 
 
 @stores
-def test_the_least_recently_used_epoch_goes(make: Any) -> None:
-    gone: list[Eviction] = []
-    store = make(max_events=4, on_evict=gone.append)
-    for at in range(3):
-        store.add_value(ONE, at, "a", Epoch(at))
-    assert len(store.flat_events) == 3
-    store.add_value(ONE, 10, "a", Epoch(0).make_subepochs("m", 1)[0])
-    store.get("a", "value", Epoch(1))
-    store.add_value(ONE, 3, "a", Epoch(3))
-    assert gone == [Eviction(root=2, events=1, nbytes=0)]
-    store.add_many(["a", "b"], "value", [4, 5], Epoch(4))
-    assert gone[1:] == [Eviction(root=0, events=2, nbytes=0)]
-    assert [seen(event)[2:] for event in store.iter()] == [
-        (Epoch(1), 1),
-        (Epoch(3), 3),
-        (Epoch(4), 4),
-        (Epoch(4), 5),
-    ]
-    with pytest.raises(KeyError, match="was dropped"):
-        store.get("a", "value", Epoch(0))
-    store.clear(Epoch(3))
-    store.add_value(ONE, 6, "a", Epoch(5))
-    assert len(gone) == 2
-
-
-@stores
-def test_who_is_told_of_a_dropped_epoch_may_raise(make: Any) -> None:
-    def refuse(eviction: Eviction) -> None:
-        raise LookupError(f"epoch {eviction.root}")
-
-    store = make(max_events=2, on_evict=refuse)
-    store.add_value(ONE, 0, "a", Epoch(0))
-    store.add_value(ONE, 1, "a", Epoch(1))
-    with pytest.raises(LookupError, match="epoch 0"):
-        store.add_many(["a", "b"], "value", [2, 3], Epoch(2))
-    assert [seen(event)[2:] for event in store.iter()] == [(Epoch(2), 2), (Epoch(2), 3)]
-    with pytest.raises(KeyError, match="was dropped"):
-        store.get("a", "value", Epoch(1))
-
-
-@stores
-def test_what_was_cleared_counts_no_more(make: Any) -> None:
-    gone: list[Eviction] = []
-    store = make(max_events=3, on_evict=gone.append)
-    subs = Epoch(0).make_subepochs("m", 2)
-    for epoch in (Epoch(0), *subs):
-        store.add_value(ONE, 0, "a", epoch)
-    store.clear(subs[0])
-    store.add_value(ONE, 1, "a", Epoch(1))
-    assert not gone
-    store.clear(Epoch(0))
-    store.add_many(["a", "b"], "value", [2, 3], Epoch(2))
-    assert not gone
-    store.add_value(ONE, 4, "a", Epoch(3))
-    assert gone == [Eviction(root=1, events=1, nbytes=0)]
-
-
-@stores
-def test_bytes_are_bounded(make: Any, caplog: pytest.LogCaptureFixture) -> None:
-    store = make(max_bytes=1000)
-    for at in range(3):
-        store.add_value(ONE, np.zeros(50), "a", Epoch(at))
-    assert [event["epoch"] for event in store.iter()] == [Epoch(1), Epoch(2)]
-    assert "dropped epoch 0 (1 events, 400 bytes)" in caplog.text
-    store.add_value(ONE, bytes(5000), "a", Epoch(2))
-    assert [event["epoch"] for event in store.iter()] == [Epoch(2)] * 2
-    with pytest.raises(ValueError, match="max_bytes must be at least 1, not 0"):
-        make(max_bytes=0)
-
-
-@stores
 def test_events_can_be_replaced(make: Any) -> None:
     store, other = make(), EventStore()
     store.add_value(ONE, 1, "a", Epoch(0))
@@ -315,7 +225,6 @@ def test_values_are_let_go(make: Any) -> None:
     thing.store = store  # type: ignore[attr-defined]
     store.clear(Epoch(0))
     del thing
-    assert gone() is None or gc.collect() >= 0
     gc.collect()
     assert gone() is None
     thing = Thing()
@@ -328,30 +237,37 @@ def test_values_are_let_go(make: Any) -> None:
 
 
 @stores
-def test_threads_share_it(make: Any) -> None:
-    store, threads, each = make(), 4, 300
-    start = threading.Barrier(threads)
-    failures: list[BaseException] = []
+def test_numbers_are_no_epochs_but_for_the_latest(make: Any) -> None:
+    store = make()
+    store.add_value(ONE, 1, "a", Epoch(0))
+    assert store.get("a", "value", -1)["value"] == 1
+    for number in (0, -2, 7):
+        with pytest.raises(TypeError, match=f"or -1 for the latest, not {number}"):
+            store.get("a", "value", number)
+    with pytest.raises(KeyError):
+        store.get(3, "value", Epoch(0))
 
-    def work(at: int) -> None:
-        try:
-            start.wait(30)
-            for number in range(each):
-                epoch = Epoch(number % 5)
-                store.add_value(ONE, (at, number), f"n{at}", epoch)
-                assert store.get(f"n{at}", "value", epoch)["value"] == (at, number)
-                if number % 50 == 0:
-                    assert len(store.flat_events) > 0
-        except BaseException as error:  # noqa: BLE001 (it is raised below, by the test)
-            failures.append(error)
 
-    pool = [threading.Thread(target=work, args=(at,)) for at in range(threads)]
-    for thread in pool:
-        thread.start()
-    for thread in pool:
-        thread.join(60)
-        assert not thread.is_alive()
-    assert not failures, failures[0]
-    found = sorted(event["value"] for event in store.iter())
-    assert found == [(at, number) for at in range(threads) for number in range(each)]
-    assert len({event["id"] for event in store.iter()}) == threads * each
+@stores
+def test_texts_that_are_not_unicode_name_nodes(make: Any) -> None:
+    store, odd = make(), "\ud800"
+    store.add_value(ONE, 1, odd, Epoch(0))
+    assert store.get(chr(0xD800), "value", Epoch(0))["value"] == 1
+
+
+@stores
+def test_what_was_added_can_be_copied(make: Any) -> None:
+    added = make().add_value(TWO, (1, 2), "a", Epoch(0))
+    assert copy.copy(added) == added
+    assert isinstance(copy.copy(added), list)
+    assert (added.index(added[1]), added.count(added[0])) == (1, 1)
+    assert added[-1] is added[1]
+
+
+@stores
+def test_a_bad_replacement_changes_nothing(make: Any) -> None:
+    store = make()
+    store.add_value(ONE, 1, "a", Epoch(0))
+    with pytest.raises(AttributeError):
+        store.events = {Epoch(1): None}
+    assert [event["value"] for event in store.iter()] == [1]

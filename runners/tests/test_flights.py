@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from noob import SynchronousRunner
+from noob import Epoch, SynchronousRunner
 from noob.event import MetaSignal
 from noob.exceptions import InputMissingError, SchedulerExhaustedError
 
@@ -592,3 +592,20 @@ def test_a_stateful_node_elsewhere_is_called_there_though_an_input_is_silent() -
     HERE.clear()
     with remote(made(), stateful="worker") as one:
         assert list(one.process_many(given)) == expected
+
+
+def test_what_is_not_shown_yet_cannot_be_cleared() -> None:
+    nodes = {
+        "a": node("nodes.count"),
+        "b": node("nodes.mix", "a.value"),
+        "r": node("return", depends="b.value"),
+    }
+    with SynchronousRunner(load(**nodes)) as plain:
+        expected = plain.run(n=5)
+    with scrambled(load(**nodes)) as one:
+        results = []
+        for at, result in enumerate(one.process_many(repeat({}, 5))):
+            results.append(result)
+            one.store.clear(Epoch(at + 1))
+            one.store.clear()
+        assert equal(results, expected)

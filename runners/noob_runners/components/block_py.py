@@ -26,7 +26,19 @@ class ValueBlock:
         epoch: where a store knows it.
     """
 
-    __slots__ = ("_values", "entries", "epoch", "flushed", "latest", "made", "nbytes", "packed")
+    __slots__ = (
+        "_values",
+        "entries",
+        "epoch",
+        "events",
+        "flushed",
+        "generation",
+        "is_direct",
+        "latest",
+        "made",
+        "nbytes",
+        "packed",
+    )
 
     def __init__(
         self,
@@ -36,8 +48,12 @@ class ValueBlock:
     ) -> None:
         self.packed = packed
         self.epoch = epoch
-        self.nbytes = 0
-        """How many bytes a store has counted."""
+        self.events = self.nbytes = 0
+        """How many events and bytes a store has counted."""
+        self.is_direct = False
+        """Whether others put values in without the store's knowing."""
+        self.generation = 0
+        """How often everything was forgotten."""
         self.clear()
 
     def clear(self) -> None:
@@ -51,6 +67,7 @@ class ValueBlock:
         """The events that were made, by entry."""
         self.flushed = 0
         """How many of the entries a store has given out as events."""
+        self.generation += 1
 
     def put(self, slot: int, value: Any) -> None:
         """Note an emitted value, now."""
@@ -75,7 +92,9 @@ class ValueBlock:
         """The slot's value, or the default if it holds none."""
         value = self._values.get(slot, _ABSENT)
         if type(value) is self.packed:
-            value = self._values[slot] = value.open()
+            pack, value = value, value.open()
+            if self._values.get(slot) is pack:
+                self._values[slot] = value
         return default if value is _ABSENT else value
 
     def raw(self, slot: int, default: Any) -> Any:

@@ -7,16 +7,18 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
+from operator import index
 from threading import RLock
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from noob.event import is_event
 
 from noob_runners.components.block_py import ValueBlock
+from noob_runners.components.emitted_py import Emitted, Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from noob import Epoch
     from noob.event import Event
@@ -27,48 +29,6 @@ __all__ = ["Emitted", "StoreCore"]
 
 _REMEMBERED = 1000
 """How many dropped epochs are remembered, for the error of who looks for one."""
-
-
-class Emitted(Sequence["Event"]):
-    """What a call of `add_value` added, as events that are made when someone reads them."""
-
-    __slots__ = ("_block", "_items", "_store")
-
-    def __init__(
-        self, store: StoreCore, block: ValueBlock | None, items: list[int | Event]
-    ) -> None:
-        self._store = store
-        self._block = block
-        self._items = items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def _all(self) -> list[Event]:
-        return [
-            self._store.event(self._block, item)
-            if isinstance(item, int) and self._block is not None
-            else item  # type: ignore[misc] # an event
-            for item in self._items
-        ]
-
-    @overload
-    def __getitem__(self, index: int) -> Event: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Event]: ...
-    def __getitem__(self, index: int | slice) -> Event | list[Event]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self._all())
-
-    def __eq__(self, other: object) -> bool:
-        return self._all() == (other._all() if isinstance(other, Emitted) else other)
-
-    __hash__ = None  # type: ignore[assignment] # as a list
-
-    def __repr__(self) -> str:
-        return repr(self._all())
 
 
 class _Usage:
@@ -124,6 +84,8 @@ class StoreCore:
             self._slot(node_id, signal)
         self._blocks: dict[Epoch, ValueBlock] = {}
         self._hidden: set[int] = set()
+        self._fresh: dict[int, ValueBlock] = {}
+        """By identity, the blocks whose values have to be given out as events."""
         self._used: OrderedDict[int, _Usage] = OrderedDict()
         """What each root holds, the least recently used first, if there are bounds."""
         self._held = _Usage()
@@ -141,11 +103,13 @@ class StoreCore:
 
     def add(self, event: Event) -> Event:
         """Add an event that exists; return it."""
+        value = event["value"]
         with self._lock:
-            block = self.opened(event["epoch"])
+            nbytes = self._nbytes([value])
             slot = self._slot(event["node_id"], event["signal"])
-            block.made[block.put_at(slot, event["value"], time_ns())] = event
-            evicted = self._account(block, [event["value"]])
+            block = self._block(event["epoch"])
+            block.made[block.put_at(slot, value, time_ns())] = event
+            evicted = self._account(block, 1, nbytes)
         self._tell(evicted)
         return event
 
@@ -154,8 +118,7 @@ class StoreCore:
     ) -> Emitted:
         """Add what a node returned; see NOOB's `EventStore.add_value`."""
         stamp = time_ns()
-        items: list[int | Event] = []
-        block = None
+        items: list[Raw | Event] = []
         for signal, given in zip(signals, [value] if len(signals) == 1 else value, strict=False):
             if is_event(given):
                 items.append(self.add(given))
@@ -163,11 +126,14 @@ class StoreCore:
                 items += [self.add(event) for event in given]
             else:
                 with self._lock:
-                    block = self.opened(epoch)
-                    items.append(block.put_at(self._slot(node_id, signal), given, stamp))
-                    evicted = self._account(block, [given])
+                    nbytes = self._nbytes([given])
+                    slot = self._slot(node_id, signal)
+                    block = self._block(epoch)
+                    at = block.put_at(slot, given, stamp)
+                    items.append(Raw(block, at, block.generation, slot, given, stamp))
+                    evicted = self._account(block, 1, nbytes)
                 self._tell(evicted)
-        return Emitted(self, block, items)
+        return Emitted(self, items)
 
     def add_many(
         self,
@@ -177,15 +143,19 @@ class StoreCore:
         epoch: Epoch,
     ) -> None:
         """Add values as they are, one of each node."""
-        pairs = _pairs(node_ids, signals)
+        pairs, values = _pairs(node_ids, signals), list(values)
         if len(values) != len(pairs):
             raise ValueError(f"{len(values)} values for {len(pairs)} nodes")
+        if not pairs:
+            return
         stamp = time_ns()
         with self._lock:
-            block = self.opened(epoch)
-            for (node_id, signal), value in zip(pairs, values, strict=True):
-                block.put_at(self._slot(node_id, signal), value, stamp)
-            evicted = self._account(block, values)
+            slots = [self._slot(*pair) for pair in pairs]
+            nbytes = self._nbytes(values)
+            block = self._block(epoch)
+            for slot, value in zip(slots, values, strict=True):
+                block.put_at(slot, value, stamp)
+            evicted = self._account(block, len(values), nbytes)
         self._tell(evicted)
 
     def get(self, node_id: str, signal: str, epoch: Epoch | Literal[-1]) -> Event:
@@ -196,7 +166,7 @@ class StoreCore:
                 at = block.latest.get(self._slots.get((node_id, signal), -1))
                 if at is not None:
                     self._touch(block)
-                    return self.event(block, at)
+                    return self._entry(block, at)
         raise self._missing(node_id, signal, epoch)
 
     def get_many(
@@ -207,8 +177,6 @@ class StoreCore:
         with self._lock:
             epoch = self._resolve(epoch)
             blocks = self._lookup(epoch)
-            for block in blocks[:1]:
-                self._touch(block)
             for node_id, signal in _pairs(node_ids, signals):
                 slot = self._slots.get((node_id, signal), -1)
                 for block in blocks:
@@ -217,87 +185,102 @@ class StoreCore:
                         break
                 else:
                     raise self._missing(node_id, signal, epoch)
+            for block in blocks[:1]:
+                self._touch(block)
         return found
 
-    def clear(self, epoch: Epoch | None = None) -> None:
-        """Forget an epoch and its sub-epochs, or everything that is shown."""
+    def clear(self, epoch: Epoch | None = None) -> list[ValueBlock]:
+        """Forget an epoch and its sub-epochs, or everything that is shown.
+
+        Returns:
+            The blocks that are let go, for the caller to drop where it may take its time.
+        """
         with self._lock:
             if epoch is None:
-                for at in [at for at, _ in self._shown()]:
-                    self._clear_one(at)
-                return
-            self._clear_one(epoch)
-            for subepoch in self._below.pop(epoch, ()):
-                self._clear_one(subepoch)
-                self._below.pop(subepoch, None)
+                gone = [at for at in self._blocks if at.root not in self._hidden]
+            else:
+                gone = [epoch, *self._below.get(epoch, ())]
+            blocks = [self._clear_one(at) for at in gone]
+            for at in gone:
+                self._below.pop(at, None)
+        return [block for block in blocks if block is not None]
 
-    def fresh(self) -> list[Event]:
-        """The events that came since it was last asked, epoch by epoch."""
-        events = []
+    def fresh(self, events: list[Event]) -> None:
+        """Append the events that came since it was last asked, epoch by epoch, to a list."""
         with self._lock:
-            for _, block in self._shown():
-                begin, block.flushed = block.flushed, len(block.entries)
-                events += [self.event(block, at) for at in range(begin, block.flushed)]
-        return events
+            for key, block in list(self._fresh.items()):
+                if block.epoch is None or block.epoch.root in self._hidden:
+                    continue
+                while block.flushed < len(block.entries):
+                    events.append(self._entry(block, block.flushed))
+                    block.flushed += 1
+                if not block.is_direct:
+                    del self._fresh[key]
 
-    def open(self, epoch: Epoch, size: int, hidden: bool) -> ValueBlock:  # noqa: FBT001 (as the native one)
+    def open(self, epoch: Epoch, size: int, hidden: bool) -> ValueBlock:  # noqa: ARG002, FBT001 (as the native one)
         """Begin an epoch, most of whose slots will be filled."""
         with self._lock:
             if hidden:
                 self._hidden.add(epoch.root)
-            return self._block(epoch, size)
+            return self.opened(epoch)
 
     def opened(self, epoch: Epoch) -> ValueBlock:
         """The block of an epoch or a sub-epoch; a new one if there is none."""
-        return self._block(epoch, 0)
+        with self._lock:
+            block = self._block(epoch)
+            block.is_direct = True
+        return block
 
     def adopt(self, epoch: Epoch, block: ValueBlock) -> None:
         """Keep an epoch's values in a block that there is already."""
-        self._blocks[epoch] = block
+        with self._lock:
+            self._blocks[epoch] = self._fresh[id(block)] = block
 
     def show(self, root: int) -> None:
         """Show the events of a root epoch that was opened hidden."""
         self._hidden.discard(root)
 
-    def event(self, block: ValueBlock, at: int) -> Event:
-        """The event of an entry."""
-        event = block.made.get(at)
-        if event is None:
-            slot, value, stamp = block.entries[at]
-            if type(value) is self._packed:
-                value = value.open()
-            node_id, signal = self._names[slot]
-            with self._lock:
-                event = block.made.setdefault(
-                    at,
-                    {
-                        "id": self._prefix ^ next(self._numbers),
-                        "timestamp": _moment(stamp),
-                        "node_id": node_id,
-                        "signal": signal,
-                        "epoch": block.epoch,  # type: ignore[typeddict-item] # a store's has one
-                        "value": value,
-                    },
-                )
+    def made(self, raw: Raw) -> Event:
+        """The event of what was put into a block, which may have been cleared since."""
+        block = raw.block
+        if block.generation == raw.generation and raw.at in block.made:
+            return block.made[raw.at]
+        value = raw.value.open() if type(raw.value) is self._packed else raw.value
+        node_id, signal = self._names[raw.slot]
+        event: Event = {
+            "id": self._prefix ^ next(self._numbers),
+            "timestamp": _moment(raw.stamp),
+            "node_id": node_id,
+            "signal": signal,
+            "epoch": block.epoch,  # type: ignore[typeddict-item] # a store's has one
+            "value": value,
+        }
+        if block.generation == raw.generation:
+            event = block.made.setdefault(raw.at, event)
         return event
 
-    def _block(self, epoch: Epoch, size: int) -> ValueBlock:
+    def _entry(self, block: ValueBlock, at: int) -> Event:
+        return self.made(Raw(block, at, block.generation, *block.entries[at]))
+
+    def _block(self, epoch: Epoch) -> ValueBlock:
         block = self._blocks.get(epoch)
         if block is None:
             for parent in epoch.parents:
                 self._below[parent].add(epoch)
-            block = self._blocks[epoch] = ValueBlock(size, self._packed, epoch)
+            block = self._blocks[epoch] = ValueBlock(0, self._packed, epoch)
+        self._fresh[id(block)] = block
         return block
 
-    def _shown(self) -> list[tuple[Epoch, ValueBlock]]:
-        return [it for it in self._blocks.items() if it[0].root not in self._hidden]
-
     def _resolve(self, epoch: Epoch | Literal[-1]) -> Epoch | Literal[-1]:
-        """The epoch whose events came last, if it is asked for and there is one."""
+        """The epoch whose events came last, if it is asked for (by -1) and there is one."""
         if not isinstance(epoch, int):
             return epoch
-        filled = (at for at, block in reversed(self._shown()) if block.entries)
-        return next(filled, epoch)
+        if epoch != -1:
+            raise TypeError(f"an epoch is an Epoch, or -1 for the latest, not {epoch}")
+        for at, block in reversed(self._blocks.items()):
+            if block.entries and at.root not in self._hidden:
+                return at
+        return epoch
 
     def _lookup(self, epoch: Epoch | Literal[-1]) -> list[ValueBlock]:
         """The blocks to look into for an epoch."""
@@ -311,32 +294,40 @@ class StoreCore:
             text += ": the epoch was dropped, to stay within the store's bounds"
         return KeyError(text)
 
-    def _clear_one(self, epoch: Epoch) -> None:
+    def _clear_one(self, epoch: Epoch) -> ValueBlock | None:
         block = self._blocks.pop(epoch, None)
+        if block is None:
+            return None
+        self._fresh.pop(id(block), None)
         used = self._used.get(epoch.root)
-        if block is not None and used is not None:
+        if used is not None:
             for usage in (used, self._held):
-                usage.events -= len(block.entries)
+                usage.events -= block.events
                 usage.nbytes -= block.nbytes
             used.epochs.pop(epoch, None)
             if not used.epochs:
                 del self._used[epoch.root]
+        return block
 
     def _touch(self, block: ValueBlock) -> None:
-        if self._max != (None, None) and block.epoch is not None:
+        if block.epoch is not None and block.epoch.root in self._used:
             self._used.move_to_end(block.epoch.root)
 
-    def _account(self, block: ValueBlock, values: Sequence[Any]) -> list[tuple[int, int, int]]:
+    def _nbytes(self, values: Sequence[Any]) -> int:
+        """How many bytes values take, if they are counted."""
+        return 0 if self._max[1] is None else sum(map(_size, values))
+
+    def _account(self, block: ValueBlock, events: int, nbytes: int) -> list[tuple[int, int, int]]:
         """Count what was added to a block, and drop other epochs if it is too much."""
         max_events, max_bytes = self._max
         if block.epoch is None or (max_events is None and max_bytes is None):
             return []
         used = self._used.setdefault(block.epoch.root, _Usage())
         used.epochs[block.epoch] = None
-        nbytes = 0 if max_bytes is None else sum(map(_size, values))
+        block.events += events
         block.nbytes += nbytes
         for usage in (used, self._held):
-            usage.events += len(values)
+            usage.events += events
             usage.nbytes += nbytes
         self._touch(block)
         evicted = []
@@ -348,7 +339,7 @@ class StoreCore:
             self._held.events -= gone.events
             self._held.nbytes -= gone.nbytes
             for epoch in gone.epochs:
-                self._blocks.pop(epoch, None)
+                self._fresh.pop(id(self._blocks.pop(epoch, None)), None)
                 self._below.pop(epoch, None)
             self._dropped.append(root)
             evicted.append((root, gone.events, gone.nbytes))
@@ -370,8 +361,11 @@ def _pairs(node_ids: Sequence[str], signals: Sequence[str] | str) -> list[tuple[
 
 def _size(value: Any) -> int:
     """What a value takes: its buffer's size, or what Python says of the object alone."""
-    nbytes = getattr(value, "nbytes", None)
-    return nbytes if isinstance(nbytes, int) else sys.getsizeof(value)
+    try:
+        nbytes = index(value.nbytes)
+    except Exception:  # noqa: BLE001 (whatever it raises, it is no size)
+        nbytes = -1
+    return nbytes if nbytes >= 0 else sys.getsizeof(value)
 
 
 def _moment(stamp: int) -> datetime:

@@ -79,6 +79,8 @@ pub struct Log<V, E> {
     supplied: Vec<V>,
     /// Nanoseconds since 1970.
     latest: u64,
+    /// How often everything was forgotten: an entry is known by this and its number.
+    generation: u32,
 }
 
 /// All that a log held, for the caller to drop.
@@ -106,6 +108,7 @@ impl<V, E> Log<V, E> {
             made: Vec::new(),
             supplied: Vec::new(),
             latest: 0,
+            generation: 0,
         }
     }
 
@@ -165,8 +168,9 @@ impl<V, E> Log<V, E> {
         }
     }
 
-    /// Put something else in the place of a slot's latest value; return what was there.
-    pub fn replace(&mut self, slot: u32, value: V) -> Option<V> {
+    /// Put something in the place of a slot's latest value, if that is the one meant; return what
+    /// is not kept.
+    pub fn replace(&mut self, slot: u32, is_meant: impl Fn(&V) -> bool, value: V) -> V {
         let place = match self.places.of(slot) {
             NOWHERE => None,
             at if at & SUPPLIED == 0 => {
@@ -175,7 +179,10 @@ impl<V, E> Log<V, E> {
             }
             at => self.supplied.get_mut((at & !SUPPLIED) as usize),
         };
-        place.map(|place| std::mem::replace(place, value))
+        match place {
+            Some(place) if is_meant(place) => std::mem::replace(place, value),
+            _ => value,
+        }
     }
 
     /// The latest entry of a slot. What was supplied has none.
@@ -187,6 +194,10 @@ impl<V, E> Log<V, E> {
     /// The event of an entry, if one was made.
     pub fn made(&self, at: u32) -> Option<&E> {
         self.made.get(at as usize).and_then(Option::as_ref)
+    }
+
+    pub fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Keep the event of an entry.
@@ -211,6 +222,7 @@ impl<V, E> Log<V, E> {
             Places::Dense(places) => places.fill(NOWHERE),
             Places::Sparse(places) => places.clear(),
         }
+        self.generation = self.generation.wrapping_add(1);
         Contents {
             entries: std::mem::take(&mut self.entries),
             made: std::mem::take(&mut self.made),
@@ -249,7 +261,10 @@ mod tests {
             assert!(log.has(1) && log.is_empty());
             assert_eq!(log.value(1), Some(&'i'));
             assert_eq!(log.latest_of(1), None);
-            assert_eq!(log.replace(1, 'j'), Some('i'));
+            assert_eq!(log.replace(1, |&old| old == 'i', 'j'), 'i');
+            assert_eq!(log.replace(1, |&old| old == 'i', 'x'), 'x');
+            assert_eq!(log.replace(7, |_| true, 'y'), 'y');
+            assert_eq!(log.value(1), Some(&'j'));
             log.put(1, 'k', 7);
             assert_eq!(log.value(1), Some(&'k'));
         }
@@ -298,6 +313,7 @@ mod tests {
             log.keep(0, 1);
             let contents = log.take();
             assert_eq!((contents.entries.len(), contents.made.len()), (1, 1));
+            assert_eq!(log.generation(), 1);
             assert!(!log.has(0) && !log.has(1) && log.is_empty());
             log.put(0, 'z', 2);
             assert_eq!((log.value(0), log.made(0)), (Some(&'z'), None));

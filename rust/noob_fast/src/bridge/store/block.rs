@@ -3,15 +3,14 @@
 //! Nothing that may run Python happens while a block's log is locked: no call, no drop of a value,
 //! and no new object that Python's garbage collector would know (which may collect, then).
 
-use crate::bridge::store::events::moment;
 use crate::store::log::{Contents, Log};
 use pyo3::exceptions::PyIndexError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyDict, PyList, PyString};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use pyo3::types::PyList;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,25 +23,28 @@ pub struct ValueBlock {
     log: Mutex<Values>,
     /// How many slots there may be.
     size: usize,
-    /// The type of values that are opened when they are first read, if there is one, and how many
-    /// such values there have been.
+    /// The type of values that are opened when they are first read, if there is one, and whether
+    /// there have been such values.
     packed: Option<Py<PyAny>>,
-    packs: AtomicUsize,
+    has_packs: AtomicBool,
     /// Of which epoch it is, where a store knows it.
     pub at: Option<At>,
     /// How many of the entries a store has given out as events.
     pub flushed: AtomicUsize,
-    /// How many bytes a store has counted.
+    /// How many events and bytes a store has counted.
+    events: AtomicU64,
     bytes: AtomicU64,
-    template: Mutex<Option<Template>>,
+    /// Its place among those of which a store has to give events out; 0 if it has none.
+    pub fresh_at: AtomicU64,
+    /// Whether others put values in without the store's knowing.
+    pub is_direct: AtomicBool,
 }
 
-/// An event to make others of.
-struct Template {
-    event: Py<PyDict>,
-    /// Its signal and its time (in microseconds since 1970), which events that came together share.
-    signal: Py<PyString>,
-    micros: u64,
+/// Which entry of a block: good until the block is cleared.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub at: u32,
+    pub generation: u32,
 }
 
 /// An epoch.
@@ -60,17 +62,19 @@ pub fn now() -> u64 {
 }
 
 impl ValueBlock {
-    /// A block of a store's; without a size, for a few values among many slots.
-    pub fn of(at: At, size: Option<usize>, packed: Option<Py<PyAny>>) -> Self {
+    /// A block, of a store's epoch or of none; without a size, for a few values among many slots.
+    pub fn of(at: Option<At>, size: Option<usize>, packed: Option<Py<PyAny>>) -> Self {
         ValueBlock {
             log: Mutex::new(size.map_or_else(Log::sparse, Log::dense)),
             size: size.unwrap_or(u32::MAX as usize),
             packed,
-            packs: AtomicUsize::new(0),
-            at: Some(at),
+            has_packs: AtomicBool::new(false),
+            at,
             flushed: AtomicUsize::new(0),
+            events: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            template: Mutex::new(None),
+            fresh_at: AtomicU64::new(0),
+            is_direct: AtomicBool::new(false),
         }
     }
 
@@ -81,23 +85,19 @@ impl ValueBlock {
         locked.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn template_of<'a>(&'a self, py: Python<'_>) -> MutexGuard<'a, Option<Template>> {
-        let locked = self.template.lock_py_attached(py);
-        locked.unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub fn is_root(&self) -> bool {
         self.at.as_ref().is_some_and(|at| at.is_root)
     }
 
     /// Count what a store was given.
-    pub fn count(&self, bytes: u64) {
+    pub fn count(&self, events: u64, bytes: u64) {
+        self.events.fetch_add(events, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// How many events it has, and the bytes that were counted.
-    pub fn counted(&self, py: Python<'_>) -> (u64, u64) {
-        let events = self.log(py).len() as u64;
+    /// The events and the bytes that were counted.
+    pub fn counted(&self) -> (u64, u64) {
+        let events = self.events.load(Ordering::Relaxed);
         (events, self.bytes.load(Ordering::Relaxed))
     }
 
@@ -135,54 +135,12 @@ impl ValueBlock {
     }
 
     pub fn has_packs(&self) -> bool {
-        self.packs.load(Ordering::Relaxed) > 0
-    }
-
-    /// An event of this epoch, of that signal and that time, that lacks its number, its node, and
-    /// its value.
-    pub fn template<'py>(
-        &self,
-        py: Python<'py>,
-        signal: &Bound<'py, PyString>,
-        stamp: u64,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let micros = stamp / 1000;
-        // (A copy costs half of what it costs to put in the keys one by one. Of a template nothing
-        // is ever changed: another thread may be copying it.)
-        let known = {
-            let template = self.template_of(py);
-            template.as_ref().map(|it| {
-                let same = it.signal.is(signal) && it.micros == micros;
-                (it.event.bind(py).clone(), same)
-            })
-        };
-        let event = match known {
-            Some((event, true)) => return event.copy(),
-            Some((event, false)) => event.copy()?,
-            None => {
-                let event = PyDict::new(py);
-                for key in ["id", "timestamp", "node_id", "signal", "epoch", "value"] {
-                    event.set_item(PyString::intern(py, key), py.None())?;
-                }
-                event.set_item(intern!(py, "epoch"), self.at.as_ref().map(|at| &at.epoch))?;
-                event
-            }
-        };
-        event.set_item(intern!(py, "timestamp"), moment(py, micros)?)?;
-        event.set_item(intern!(py, "signal"), signal)?;
-        let copy = event.copy()?;
-        let before = self.template_of(py).replace(Template {
-            event: event.unbind(),
-            signal: signal.clone().unbind(),
-            micros,
-        });
-        drop(before);
-        Ok(copy)
+        self.has_packs.load(Ordering::Relaxed)
     }
 
     /// A value that may have to be opened.
     pub fn opened<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        if self.has_packs() && self.is_pack(&value) {
+        if self.is_pack(&value) {
             return value.call_method0(intern!(value.py(), "open"));
         }
         Ok(value)
@@ -197,17 +155,32 @@ impl ValueBlock {
             return Ok(());
         };
         let opened = pack.call_method0(intern!(py, "open"))?.unbind();
-        let before = self.log(py).replace(slot, opened);
-        drop(before);
+        let left = self.log(py).replace(slot, |now| now.is(&pack), opened);
+        drop(left);
         Ok(())
     }
 
-    /// Note an emitted value; return which entry it is.
-    pub fn put_at(&self, slot: u32, value: Bound<'_, PyAny>, stamp: u64) -> u32 {
-        if self.is_pack(&value) {
-            self.packs.fetch_add(1, Ordering::Relaxed);
+    /// Note an emitted value.
+    pub fn put_at(&self, slot: u32, value: Bound<'_, PyAny>, stamp: u64) -> Place {
+        self.notice(&value);
+        let mut log = self.log(value.py());
+        Place {
+            at: log.put(slot, value.unbind(), stamp),
+            generation: log.generation(),
         }
-        self.log(value.py()).put(slot, value.unbind(), stamp)
+    }
+
+    /// The same, now.
+    pub fn put_value(&self, slot: usize, value: Bound<'_, PyAny>) -> PyResult<Place> {
+        Ok(self.put_at(self.slot(slot)?, value, now()))
+    }
+
+    /// Note an emitted value of which there is an event.
+    pub fn put_event(&self, slot: u32, value: Bound<'_, PyAny>, event: &Bound<'_, PyAny>) {
+        self.notice(&value);
+        let mut log = self.log(value.py());
+        let at = log.put(slot, value.unbind(), now());
+        log.keep(at, event.clone().unbind());
     }
 
     /// Note emitted values, one for each slot.
@@ -217,9 +190,18 @@ impl ValueBlock {
         slots: impl Iterator<Item = u32>,
         stamp: u64,
     ) {
+        if self.packed.is_some() {
+            values.iter().for_each(|value| self.notice(&value));
+        }
         let mut log = self.log(values.py());
         for (slot, value) in slots.zip(values) {
             log.put(slot, value.unbind(), stamp);
+        }
+    }
+
+    fn notice(&self, value: &Bound<'_, PyAny>) {
+        if self.is_pack(value) {
+            self.has_packs.store(true, Ordering::Relaxed);
         }
     }
 
@@ -240,11 +222,6 @@ impl ValueBlock {
         }
     }
 
-    /// The same, now.
-    pub fn put_value(&self, slot: usize, value: Bound<'_, PyAny>) -> PyResult<u32> {
-        Ok(self.put_at(self.slot(slot)?, value, now()))
-    }
-
     fn slot(&self, slot: usize) -> PyResult<u32> {
         if slot < self.size {
             return Ok(slot as u32);
@@ -260,23 +237,14 @@ impl ValueBlock {
     #[new]
     #[pyo3(signature = (size, packed=None))]
     fn new(size: usize, packed: Option<Py<PyAny>>) -> Self {
-        ValueBlock {
-            log: Mutex::new(Log::dense(size)),
-            size,
-            packed,
-            packs: AtomicUsize::new(0),
-            at: None,
-            flushed: AtomicUsize::new(0),
-            bytes: AtomicU64::new(0),
-            template: Mutex::new(None),
-        }
+        ValueBlock::of(None, Some(size), packed)
     }
 
     /// Forget everything.
     pub fn clear(&self, py: Python<'_>) {
         let contents = {
             let mut log = self.log(py);
-            self.packs.store(0, Ordering::Relaxed);
+            self.has_packs.store(false, Ordering::Relaxed);
             self.flushed.store(0, Ordering::Relaxed);
             log.take()
         };
@@ -288,9 +256,10 @@ impl ValueBlock {
     }
 
     /// A value that is there without having been emitted: an input.
-    fn supply(&self, py: Python<'_>, slot: usize, value: Py<PyAny>) -> PyResult<()> {
+    fn supply(&self, slot: usize, value: Bound<'_, PyAny>) -> PyResult<()> {
         let slot = self.slot(slot)?;
-        self.log(py).supply(slot, value);
+        self.notice(&value);
+        self.log(value.py()).supply(slot, value.unbind());
         Ok(())
     }
 
@@ -317,6 +286,7 @@ impl ValueBlock {
         let Ok(log) = self.log.try_lock() else {
             return Ok(());
         };
+        visit.call(&self.packed)?;
         if let Some(at) = &self.at {
             visit.call(&at.epoch)?;
         }

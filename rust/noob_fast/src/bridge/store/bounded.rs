@@ -6,9 +6,11 @@ use crate::bridge::store::events::part;
 use crate::store::bounds::Bounds;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// How many dropped epochs are remembered, for the error of who looks for one.
 const REMEMBERED: usize = 1000;
@@ -41,35 +43,38 @@ impl StoreCore {
         }
     }
 
-    /// Count what was added to a block, and drop other epochs if it is too much.
-    pub fn account(
+    /// How many bytes values take, if the store counts them.
+    pub fn sizes<'py>(
         &self,
-        block: &Bound<'_, ValueBlock>,
-        values: &[Bound<'_, PyAny>],
-    ) -> PyResult<()> {
+        py: Python<'py>,
+        values: impl IntoIterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<u64> {
+        let counts = self.is_bounded && {
+            let state = self.state(py);
+            let bounded = state.bounded.as_ref();
+            bounded.is_some_and(|bounded| bounded.bounds.counts_bytes())
+        };
+        if !counts {
+            return Ok(0);
+        }
+        values.into_iter().map(|value| size(&value)).sum()
+    }
+
+    /// Count what was added to a block, and drop other epochs if it is too much.
+    pub fn account(&self, block: &Bound<'_, ValueBlock>, events: u64, bytes: u64) -> PyResult<()> {
+        let Some(root) = block.get().at.as_ref().map(|at| at.root) else {
+            return Ok(());
+        };
         if !self.is_bounded {
             return Ok(());
         }
         let py = block.py();
-        let counts = match (&self.state(py).bounded, &block.get().at) {
-            (Some(bounded), Some(at)) => Some((bounded.bounds.counts_bytes(), at.root)),
-            _ => None,
-        };
-        let Some((counts_bytes, root)) = counts else {
-            return Ok(());
-        };
-        let mut bytes = 0;
-        if counts_bytes {
-            for value in values {
-                bytes += size(value)?;
-            }
-        }
-        block.get().count(bytes);
+        block.get().count(events, bytes);
         let mut dropped = Vec::new();
         {
             let mut state = self.state(py);
             if let Some(bounded) = &mut state.bounded {
-                bounded.bounds.add(root, values.len() as u64, bytes);
+                bounded.bounds.add(root, events, bytes);
                 while let Some(root) = bounded.bounds.excess() {
                     let usage = bounded.bounds.remove(root);
                     if bounded.dropped.len() == REMEMBERED {
@@ -94,24 +99,37 @@ impl StoreCore {
         Ok(())
     }
 
-    pub fn drop_block(&self, epoch: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Let go of an epoch's block; it is the caller's to drop.
+    pub fn drop_block<'py>(
+        &self,
+        epoch: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, ValueBlock>>> {
         let py = epoch.py();
-        let block = part(self.blocks.bind(py), epoch)?;
-        let recent = self.state(py).recent.take();
-        drop((recent, block));
-        Ok(())
-    }
-
-    /// Forget one epoch, which may have no block.
-    pub fn clear_one(&self, epoch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = epoch.py();
-        let Some(block) = self.blocks.bind(py).get_item(epoch)? else {
-            return Ok(());
+        let Some(block) = part(self.blocks.bind(py), epoch)? else {
+            return Ok(None);
         };
         let block = block.cast_into::<ValueBlock>()?;
+        let (recent, fresh) = {
+            let mut state = self.state(py);
+            let at = block.get().fresh_at.swap(0, Ordering::Relaxed);
+            (state.recent.take(), state.fresh.remove(&at))
+        };
+        drop((recent, fresh));
+        Ok(Some(block))
+    }
+
+    /// Forget one epoch, if it has a block; that is the caller's to drop.
+    pub fn clear_one<'py>(
+        &self,
+        epoch: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, ValueBlock>>> {
+        let py = epoch.py();
+        let Some(block) = self.drop_block(epoch)? else {
+            return Ok(None);
+        };
         let others = match (&mut self.state(py).bounded, &block.get().at) {
             (Some(bounded), Some(at)) => {
-                let (events, bytes) = block.get().counted(py);
+                let (events, bytes) = block.get().counted();
                 bounded.bounds.subtract(at.root, events, bytes);
                 let epochs = bounded.epochs.get(&at.root);
                 epochs.map(|epochs| (at.root, epochs.bind(py).clone()))
@@ -128,9 +146,11 @@ impl StoreCore {
                 drop(empty); // an empty dictionary runs nothing as it goes
             }
         }
-        self.drop_block(epoch)
+        Ok(Some(block))
     }
 }
+
+static SIZE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// What a value takes, in bytes: its buffer's size, or what Python says of the object alone.
 fn size(value: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -141,7 +161,6 @@ fn size(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     {
         return Ok(nbytes);
     }
-    let size = py.import(intern!(py, "sys"))?;
-    size.call_method1(intern!(py, "getsizeof"), (value,))?
-        .extract()
+    let size = SIZE.import(py, "sys", "getsizeof")?;
+    size.call1((value,))?.extract()
 }

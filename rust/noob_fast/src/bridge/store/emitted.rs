@@ -2,14 +2,15 @@
 
 use crate::bridge::store::StoreCore;
 use crate::bridge::store::block::ValueBlock;
+use crate::bridge::store::making::Raw;
 use pyo3::basic::CompareOp;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple, PyType};
 
 pub enum Item {
-    /// An entry of the block.
-    Entry(u32),
+    /// What was put into a block.
+    Entry(Py<ValueBlock>, Raw),
     /// An event that a node has made.
     Event(Py<PyAny>),
 }
@@ -18,72 +19,88 @@ pub enum Item {
 #[pyclass(module = "noob_fast", frozen, sequence)]
 pub struct Emitted {
     store: Py<StoreCore>,
-    block: Option<Py<ValueBlock>>,
     items: Items,
 }
 
 enum Items {
-    One(u32),
+    One(Item),
     Many(Vec<Item>),
 }
 
 impl Emitted {
-    pub fn one(store: Py<StoreCore>, block: Py<ValueBlock>, at: u32) -> Self {
-        Emitted {
-            store,
-            block: Some(block),
-            items: Items::One(at),
+    pub fn one(store: Py<StoreCore>, item: Item) -> Self {
+        let items = Items::One(item);
+        Emitted { store, items }
+    }
+
+    pub fn many(store: Py<StoreCore>, items: Vec<Item>) -> Self {
+        let items = Items::Many(items);
+        Emitted { store, items }
+    }
+
+    fn items(&self) -> &[Item] {
+        match &self.items {
+            Items::One(item) => std::slice::from_ref(item),
+            Items::Many(items) => items,
         }
     }
 
-    pub fn many(store: Py<StoreCore>, block: Option<Py<ValueBlock>>, items: Vec<Item>) -> Self {
-        Emitted {
-            store,
-            block,
-            items: Items::Many(items),
+    fn event<'py>(&self, py: Python<'py>, item: &Item) -> PyResult<Bound<'py, PyAny>> {
+        match item {
+            Item::Entry(block, raw) => self.store.get().event(block.bind(py), raw),
+            Item::Event(event) => Ok(event.bind(py).clone()),
         }
-    }
-
-    fn entry<'py>(&self, py: Python<'py>, at: u32) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(block) = &self.block else {
-            return Ok(None);
-        };
-        self.store.get().event(block.bind(py), at).map(Some)
     }
 
     /// All of them.
     fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
-        match &self.items {
-            Items::One(at) => list.append(self.entry(py, *at)?)?,
-            Items::Many(items) => {
-                for item in items {
-                    match item {
-                        Item::Entry(at) => list.append(self.entry(py, *at)?)?,
-                        Item::Event(event) => list.append(event)?,
-                    }
-                }
-            }
-        }
-        Ok(list)
+        let events = self.items().iter().map(|item| self.event(py, item));
+        PyList::new(py, events.collect::<PyResult<Vec<_>>>()?)
     }
 }
 
 #[pymethods]
 impl Emitted {
     fn __len__(&self) -> usize {
-        match &self.items {
-            Items::One(_) => 1,
-            Items::Many(items) => items.len(),
-        }
+        self.items().len()
     }
 
     fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.list(index.py())?.as_any().get_item(index)
+        let py = index.py();
+        if let Ok(at) = index.extract::<isize>() {
+            let at = if at < 0 {
+                at + self.__len__().cast_signed()
+            } else {
+                at
+            };
+            let item = usize::try_from(at).ok().and_then(|at| self.items().get(at));
+            if let Some(item) = item {
+                return self.event(py, item);
+            }
+        }
+        self.list(py)?.as_any().get_item(index)
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(self.list(py)?.try_iter()?.into_any())
+    }
+
+    #[pyo3(signature = (*given))]
+    fn index<'py>(&self, given: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        self.list(given.py())?.as_any().call_method1("index", given)
+    }
+
+    fn count<'py>(&self, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let list = self.list(event.py())?;
+        list.as_any().call_method1("count", (event,))
+    }
+
+    /// What is copied or pickled is a list.
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyList>,))> {
+        Ok((py.get_type::<PyList>(), (self.list(py)?,)))
     }
 
     fn __richcmp__<'py>(
@@ -109,12 +126,13 @@ impl Emitted {
     )]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.store)?;
-        visit.call(&self.block)?;
-        if let Items::Many(items) = &self.items {
-            for item in items {
-                if let Item::Event(event) = item {
-                    visit.call(event)?;
+        for item in self.items() {
+            match item {
+                Item::Entry(block, raw) => {
+                    visit.call(block)?;
+                    visit.call(&raw.value)?;
                 }
+                Item::Event(event) => visit.call(event)?,
             }
         }
         Ok(())

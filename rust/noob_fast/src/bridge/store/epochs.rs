@@ -2,10 +2,14 @@
 
 use crate::bridge::store::StoreCore;
 use crate::bridge::store::block::{At, ValueBlock};
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyInt, PyList};
+use std::sync::atomic::Ordering;
+
+static REVERSED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 impl StoreCore {
     /// The block of an epoch, if it has one.
@@ -16,12 +20,16 @@ impl StoreCore {
         {
             return Ok(Some(block.bind(py).clone()));
         }
-        let Some(block) = self.blocks.bind(py).get_item(epoch)? else {
-            return Ok(None);
-        };
-        let block = block.cast_into::<ValueBlock>()?;
-        self.remember(epoch, &block);
-        Ok(Some(block))
+        let block = self.known(epoch)?;
+        if let Some(block) = &block {
+            self.remember(epoch, block);
+        }
+        Ok(block)
+    }
+
+    fn known<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, ValueBlock>>> {
+        let block = self.blocks.bind(epoch.py()).get_item(epoch)?;
+        Ok(block.map(Bound::cast_into::<ValueBlock>).transpose()?)
     }
 
     pub fn remember(&self, epoch: &Bound<'_, PyAny>, block: &Bound<'_, ValueBlock>) {
@@ -54,7 +62,7 @@ impl StoreCore {
             root,
             is_root,
         };
-        let block = ValueBlock::of(at, size, packed);
+        let block = ValueBlock::of(Some(at), size, packed);
         // (Another thread may have been quicker.)
         let block = self
             .blocks
@@ -82,37 +90,110 @@ impl StoreCore {
             return Ok(blocks);
         }
         if !epoch.is_instance_of::<PyInt>() {
+            // (Which epoch was used last is not for these to say.)
             for parent in epoch.getattr(intern!(py, "parents"))?.try_iter()? {
-                blocks.extend(self.find(&parent?)?);
+                blocks.extend(self.known(&parent?)?);
             }
         }
         Ok(blocks)
     }
 
-    /// The epoch whose events came last, if it is asked for and there is one.
+    /// The epoch whose events came last, if it is asked for (by -1) and there is one.
     pub fn resolve<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if !epoch.is_instance_of::<PyInt>() {
             return Ok(epoch.clone());
         }
         let py = epoch.py();
-        let mut blocks = self.shown(py)?.into_iter().rev();
-        let latest = blocks.find(|block| !block.get().log(py).is_empty());
-        let latest = latest.as_ref().and_then(|block| block.get().at.as_ref());
-        Ok(latest.map_or_else(|| epoch.clone(), |at| at.epoch.bind(py).clone()))
+        if epoch.extract::<i64>().ok() != Some(-1) {
+            let text = format!("an epoch is an Epoch, or -1 for the latest, not {epoch}");
+            return Err(PyTypeError::new_err(text));
+        }
+        let reversed = REVERSED.import(py, "builtins", "reversed")?;
+        let values = self
+            .blocks
+            .bind(py)
+            .as_any()
+            .call_method0(intern!(py, "values"))?;
+        for block in reversed.call1((values,))?.try_iter()? {
+            let block = block?.cast_into::<ValueBlock>()?;
+            let block = block.get();
+            if let Some(at) = &block.at
+                && !block.log(py).is_empty()
+                && !self.state(py).hidden.contains(&at.root)
+            {
+                return Ok(at.epoch.bind(py).clone());
+            }
+        }
+        Ok(epoch.clone())
     }
 
+    /// The blocks of epochs that are not hidden.
     pub fn shown<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, ValueBlock>>> {
         let blocks = self.blocks.bind(py).values();
         let blocks = blocks.iter().map(Bound::cast_into::<ValueBlock>);
-        let blocks: Result<Vec<_>, _> = blocks.collect();
-        let mut blocks = blocks?;
-        let state = self.state(py);
-        blocks.retain(|block| {
-            let at = block.get().at.as_ref();
-            at.is_some_and(|at| !state.hidden.contains(&at.root))
-        });
-        drop(state);
+        let mut blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+        blocks.retain(|block| !self.is_hidden(block));
         Ok(blocks)
+    }
+
+    fn is_hidden(&self, block: &Bound<'_, ValueBlock>) -> bool {
+        let at = block.get().at.as_ref();
+        at.is_none_or(|at| self.state(block.py()).hidden.contains(&at.root))
+    }
+
+    /// Have a block in mind whose values have to be given out as events.
+    pub fn notice(&self, block: &Bound<'_, ValueBlock>) {
+        if block.get().fresh_at.load(Ordering::Relaxed) == 0 {
+            self.enlist(block, None);
+        }
+    }
+
+    /// The same, in the place that it had.
+    fn enlist(&self, block: &Bound<'_, ValueBlock>, number: Option<u64>) {
+        let mine = &block.get().fresh_at;
+        let state = &mut *self.state(block.py());
+        if mine.load(Ordering::Relaxed) == 0 {
+            let number = number.unwrap_or(state.freshest + 1);
+            state.freshest = state.freshest.max(number);
+            mine.store(number, Ordering::Relaxed);
+            state.fresh.insert(number, block.clone().unbind());
+        }
+    }
+
+    /// Have a block in mind for good: others put values in.
+    pub fn watch(&self, block: &Bound<'_, ValueBlock>) {
+        block.get().is_direct.store(true, Ordering::Relaxed);
+        self.notice(block);
+    }
+
+    /// The events of a block that were not given out yet, appended to a list.
+    pub fn flush(&self, block: &Bound<'_, ValueBlock>, events: &Bound<'_, PyList>) -> PyResult<()> {
+        if self.is_hidden(block) {
+            return Ok(());
+        }
+        let (py, mine) = (block.py(), block.get());
+        let number = mine.fresh_at.load(Ordering::Relaxed);
+        if !mine.is_direct.load(Ordering::Relaxed) {
+            // (First: what comes meanwhile is noticed again.)
+            let gone = {
+                let mut state = self.state(py);
+                mine.fresh_at.store(0, Ordering::Relaxed);
+                state.fresh.remove(&number)
+            };
+            drop(gone);
+        }
+        let (begin, end) = (mine.flushed.load(Ordering::Relaxed), mine.log(py).len());
+        for at in begin..end {
+            match self.entry(block, at as u32) {
+                Ok(event) => events.append(event)?,
+                Err(error) => {
+                    self.enlist(block, Some(number));
+                    return Err(error);
+                }
+            }
+            mine.flushed.store(at + 1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     pub fn missing(

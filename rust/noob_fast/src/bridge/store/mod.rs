@@ -14,6 +14,7 @@ use crate::bridge::store::block::{ValueBlock, now};
 use crate::bridge::store::bounded::Bounded;
 use crate::bridge::store::emitted::{Emitted, Item};
 use crate::bridge::store::events::{Kind, kind, part};
+use crate::bridge::store::making::{Raw, Template};
 use crate::bridge::store::signals::{Key, Signals, listed, texts};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -22,7 +23,8 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyList, PyString};
 use rustc_hash::FxHashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// NOOB's event store but for `events` and what follows from them, which Python adds. Several
@@ -50,6 +52,11 @@ pub struct State {
     pub recent: Option<(Py<PyAny>, Py<ValueBlock>)>,
     /// Roots whose events are not shown.
     pub hidden: FxHashSet<u32>,
+    /// The blocks whose values have to be given out as events, in the order in which they came to
+    /// have some, and the number of the last.
+    pub fresh: BTreeMap<u64, Py<ValueBlock>>,
+    pub freshest: u64,
+    pub template: Option<Template>,
     pub bounded: Option<Bounded>,
 }
 
@@ -59,15 +66,32 @@ impl StoreCore {
         locked.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Note what a node emitted.
     fn put<'py>(
         &self,
-        block: &Bound<'py, ValueBlock>,
-        key: &Key<'_, 'py>,
+        epoch: &Bound<'py, PyAny>,
+        (node, signal): (&Bound<'py, PyAny>, Bound<'py, PyAny>),
         value: Bound<'py, PyAny>,
         stamp: u64,
-    ) -> u32 {
-        let slot = self.state(block.py()).signals.intern(key);
-        block.get().put_at(slot, value, stamp)
+    ) -> PyResult<Item> {
+        let py = epoch.py();
+        let (node, signal) = texts(node.clone(), signal)?;
+        let bytes = self.sizes(py, [value.clone()])?;
+        let key = Key {
+            node: &node,
+            signal: &signal,
+        };
+        let slot = self.state(py).signals.intern(&key);
+        let block = self.block(epoch, None)?;
+        let raw = Raw {
+            place: block.get().put_at(slot, value.clone(), stamp),
+            slot,
+            value: value.unbind(),
+            stamp,
+        };
+        self.notice(&block);
+        self.account(&block, 1, bytes)?;
+        Ok(Item::Entry(block.unbind(), raw))
     }
 }
 
@@ -104,6 +128,9 @@ impl StoreCore {
                 signals: known,
                 recent: None,
                 hidden: FxHashSet::default(),
+                fresh: BTreeMap::new(),
+                freshest: 0,
+                template: None,
                 bounded,
             }),
             blocks: PyDict::new(py).unbind(),
@@ -122,15 +149,17 @@ impl StoreCore {
         let node = event.get_item(intern!(py, "node_id"))?;
         let signal = event.get_item(intern!(py, "signal"))?;
         let value = event.get_item(intern!(py, "value"))?;
-        let block = self.block(&epoch, None)?;
         let (node, signal) = texts(node, signal)?;
+        let bytes = self.sizes(py, [value.clone()])?;
         let key = Key {
             node: &node,
             signal: &signal,
         };
-        let at = self.put(&block, &key, value.clone(), now());
-        block.get().log(py).keep(at, event.clone().unbind());
-        self.account(&block, &[value])?;
+        let slot = self.state(py).signals.intern(&key);
+        let block = self.block(&epoch, None)?;
+        block.get().put_event(slot, value, &event);
+        self.notice(&block);
+        self.account(&block, 1, bytes)?;
         Ok(event)
     }
 
@@ -146,33 +175,13 @@ impl StoreCore {
             && let Kind::Value = kind(&value)?
             && let Some(signal) = signals.try_iter()?.next()
         {
-            let block = this.block(epoch, None)?;
-            let (node, signal) = texts(node_id.clone(), signal?)?;
-            let key = Key {
-                node: &node,
-                signal: &signal,
-            };
-            let at = this.put(&block, &key, value.clone(), stamp);
-            this.account(&block, &[value])?;
-            return Ok(Emitted::one(slf.clone().unbind(), block.unbind(), at));
+            let item = this.put(epoch, (node_id, signal?), value, stamp)?;
+            return Ok(Emitted::one(slf.clone().unbind(), item));
         }
         let mut items = Vec::new();
-        let mut block = None;
         let mut one = |signal: Bound<'py, PyAny>, value: Bound<'py, PyAny>| -> PyResult<()> {
             match kind(&value)? {
-                Kind::Value => {
-                    let block = match &block {
-                        Some(block) => block,
-                        None => block.insert(this.block(epoch, None)?),
-                    };
-                    let (node, signal) = texts(node_id.clone(), signal)?;
-                    let key = Key {
-                        node: &node,
-                        signal: &signal,
-                    };
-                    items.push(Item::Entry(this.put(block, &key, value.clone(), stamp)));
-                    this.account(block, &[value])?;
-                }
+                Kind::Value => items.push(this.put(epoch, (node_id, signal), value, stamp)?),
                 Kind::Event => items.push(Item::Event(this.add(value)?.unbind())),
                 Kind::Events => {
                     for event in value.try_iter()? {
@@ -195,8 +204,7 @@ impl StoreCore {
                 one(name?, value?)?;
             }
         }
-        let block = block.map(Bound::unbind);
-        Ok(Emitted::many(slf.clone().unbind(), block, items))
+        Ok(Emitted::many(slf.clone().unbind(), items))
     }
 
     fn add_many(
@@ -215,15 +223,18 @@ impl StoreCore {
                 slots.len()
             )));
         }
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.sizes(epoch.py(), values.iter())?;
+        let count = slots.len() as u64;
         let stamp = now();
         let block = self.block(epoch, None)?;
         block
             .get()
             .put_many(&values, slots.into_iter().flatten(), stamp);
-        if self.is_bounded {
-            self.account(&block, &values.iter().collect::<Vec<_>>())?;
-        }
-        Ok(())
+        self.notice(&block);
+        self.account(&block, count, bytes)
     }
 
     fn get<'py>(
@@ -233,7 +244,9 @@ impl StoreCore {
         epoch: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = epoch.py();
-        let (node, name) = texts(node_id.clone(), signal.clone())?;
+        let Ok((node, name)) = texts(node_id.clone(), signal.clone()) else {
+            return Err(self.missing(node_id, signal, &self.resolve(epoch)?)); // as nobody's name
+        };
         let key = Key {
             node: &node,
             signal: &name,
@@ -271,9 +284,6 @@ impl StoreCore {
         let slots = self.slots(node_ids, signals, |signals, key| signals.find(key))?;
         let epoch = &self.resolve(epoch)?;
         let blocks = self.lookup(epoch)?;
-        if let Some(block) = blocks.first() {
-            self.touch(block);
-        }
         let mut values: Vec<Option<Bound<'py, PyAny>>> = vec![None; slots.len()];
         for block in &blocks {
             block.get().fill(py, &slots, &mut values);
@@ -286,48 +296,58 @@ impl StoreCore {
             };
             return Err(self.missing(&node, &signal, epoch));
         }
+        blocks.iter().take(1).for_each(|block| self.touch(block));
         let values = values.into_iter().flatten();
-        if blocks.iter().all(|block| !block.get().has_packs()) {
-            return PyList::new(py, values.collect::<Vec<_>>());
+        match blocks.first() {
+            Some(block) if self.packed.is_some() => {
+                let opened = values.map(|value| block.get().opened(value));
+                PyList::new(py, opened.collect::<PyResult<Vec<_>>>()?)
+            }
+            _ => PyList::new(py, values.collect::<Vec<_>>()),
         }
-        let block = &blocks[0];
-        let opened = values.map(|value| block.get().opened(value));
-        PyList::new(py, opened.collect::<PyResult<Vec<_>>>()?)
     }
 
+    /// Returns the blocks that are let go, for the caller to drop where it may take its time.
     #[pyo3(signature = (epoch=None))]
-    fn clear(&self, py: Python<'_>, epoch: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+    fn clear<'py>(
+        &self,
+        py: Python<'py>,
+        epoch: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Vec<Bound<'py, ValueBlock>>> {
         let below = self.below.bind(py);
+        let mut gone = Vec::new();
         let Some(epoch) = epoch else {
             for block in self.shown(py)? {
                 if let Some(at) = &block.get().at {
-                    self.clear_one(at.epoch.bind(py))?;
+                    gone.extend(self.clear_one(at.epoch.bind(py))?);
+                    part(below, at.epoch.bind(py))?;
                 }
             }
-            return Ok(());
+            return Ok(gone);
         };
-        self.clear_one(&epoch)?;
+        gone.extend(self.clear_one(&epoch)?);
         if let Some(subepochs) = part(below, &epoch)? {
             for subepoch in subepochs.try_iter()? {
                 let subepoch = subepoch?;
-                self.clear_one(&subepoch)?;
+                gone.extend(self.clear_one(&subepoch)?);
                 part(below, &subepoch)?;
             }
         }
-        Ok(())
+        Ok(gone)
     }
 
-    /// The events that came since it was last asked, epoch by epoch.
-    fn fresh<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let events = PyList::empty(py);
-        for block in self.shown(py)? {
-            let end = block.get().log(py).len();
-            let begin = block.get().flushed.swap(end, Ordering::Relaxed);
-            for at in begin..end {
-                events.append(self.event(&block, at as u32)?)?;
-            }
+    /// Append the events that came since it was last asked, epoch by epoch, to a list.
+    fn fresh(&self, events: &Bound<'_, PyList>) -> PyResult<()> {
+        let py = events.py();
+        let blocks: Vec<_> = {
+            let state = self.state(py);
+            let blocks = state.fresh.values();
+            blocks.map(|block| block.bind(py).clone()).collect()
+        };
+        for block in blocks {
+            self.flush(&block, events)?;
         }
-        Ok(events)
+        Ok(())
     }
 
     /// Begin an epoch, most of whose slots will be filled.
@@ -338,6 +358,7 @@ impl StoreCore {
         hidden: bool,
     ) -> PyResult<Bound<'py, ValueBlock>> {
         let block = self.block(epoch, Some(size))?;
+        self.watch(&block);
         if hidden && let Some(at) = &block.get().at {
             self.state(epoch.py()).hidden.insert(at.root);
         }
@@ -346,12 +367,17 @@ impl StoreCore {
 
     /// The block of an epoch or a sub-epoch; a new one if there is none.
     fn opened<'py>(&self, epoch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, ValueBlock>> {
-        self.block(epoch, None)
+        let block = self.block(epoch, None)?;
+        self.watch(&block);
+        Ok(block)
     }
 
     /// Keep an epoch's values in a block that there is already.
     fn adopt(&self, epoch: &Bound<'_, PyAny>, block: &Bound<'_, ValueBlock>) -> PyResult<()> {
-        self.blocks.bind(epoch.py()).set_item(epoch, block)
+        self.blocks.bind(epoch.py()).set_item(epoch, block)?;
+        self.remember(epoch, block);
+        self.watch(block);
+        Ok(())
     }
 
     /// Show the events of a root epoch that was opened hidden.
@@ -370,6 +396,11 @@ impl StoreCore {
         let Ok(state) = self.state.try_lock() else {
             return Ok(());
         };
+        visit.call(&self.packed)?;
+        state
+            .fresh
+            .values()
+            .try_for_each(|block| visit.call(block))?;
         match &state.recent {
             Some((_, block)) => visit.call(block),
             None => Ok(()),
@@ -377,11 +408,10 @@ impl StoreCore {
     }
 
     fn __clear__(&self) {
-        let recent = self
-            .state
-            .try_lock()
-            .ok()
-            .map(|mut state| state.recent.take());
-        drop(recent);
+        let held = self.state.try_lock().ok().map(|mut state| {
+            let fresh = std::mem::take(&mut state.fresh);
+            (state.recent.take(), fresh)
+        });
+        drop(held);
     }
 }

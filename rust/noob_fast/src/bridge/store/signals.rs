@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
@@ -37,7 +38,12 @@ impl<'py> Text<'py> {
                     let text = format!("{what} is a str, not {kind}: {given}");
                     return Err(PyTypeError::new_err(text));
                 };
-                PyString::new(text.py(), text.to_str()?)
+                // (As `str` has it, whatever the subclass says.)
+                let py = text.py();
+                let plain = py
+                    .get_type::<PyString>()
+                    .call_method1(intern!(py, "__str__"), (text,))?;
+                plain.cast_into_exact::<PyString>()?
             }
         };
         // (Python keeps the hash of a text beside it.)
@@ -61,13 +67,8 @@ impl Key<'_, '_> {
 
 fn is_same(kept: &Py<PyString>, asked: &Bound<'_, PyString>) -> bool {
     let kept = kept.bind(asked.py());
-    if kept.is(asked) {
-        return true;
-    }
-    match (kept.to_str(), asked.to_str()) {
-        (Ok(kept), Ok(asked)) => kept == asked,
-        _ => kept.as_any().eq(asked).unwrap_or(false), // what is no valid Unicode
-    }
+    // (Comparing texts runs nobody's code, and makes nothing.)
+    kept.is(asked) || kept.as_any().eq(asked).unwrap_or(false)
 }
 
 impl Signals {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import pickle
@@ -276,16 +275,6 @@ def test_a_table_that_was_altered_is_no_crash(pool, reader):
     for private in (False, True):
         with pytest.raises(ValueError, match="the table is not a pool's"):
             reader.open(across, private=private)
-
-
-def test_what_is_no_file_is_refused(buffers):
-    for make in (buffers.BufferPool, buffers.BufferReader):
-        for number in (-1, 1 << 20):
-            with pytest.raises(OSError) as refused:  # noqa: PT011 (the system's own words)
-                make(number)
-            assert refused.value.errno == errno.EBADF
-    with pytest.raises(ValueError, match="keep_seconds=-1"):
-        buffers.BufferPool(keep_seconds=-1.0)
 
 
 def test_what_was_handed_out_outlives_what_is_closed(buffers):

@@ -112,10 +112,10 @@ impl Pool {
     /// Begin to hand out buffers of a file, in this process only.
     ///
     /// # Errors
-    /// [`Error::Value`] if more of the file is in use than its front, [`Error::System`] if there is no
-    /// room for the table.
+    /// [`Error::Value`] if more of the file is in use than its front, or it can become shorter;
+    /// [`Error::System`] if there is no room for the table.
     pub fn new(file: SharedFile, limits: Limits, topology: Topology) -> Result<Self> {
-        file.keep_length();
+        file.keep_length()?;
         let state = State {
             table: Table::create(&file)?,
             space: Space::new(limits),

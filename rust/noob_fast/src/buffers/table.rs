@@ -105,7 +105,9 @@ impl Table {
 
     /// Whether a buffer is in use.
     pub fn has_live(&self, handle: &Handle) -> bool {
-        if handle.slot == 0 || u64::from(handle.slot) >= self.mapping.word(1).load(Relaxed) {
+        // (Whoever has the file can write any number there.)
+        let lines = self.mapping.word(1).load(Relaxed).min(u64::from(LINES));
+        if handle.slot == 0 || u64::from(handle.slot) >= lines {
             return false;
         }
         let first = handle.slot as usize * 4;

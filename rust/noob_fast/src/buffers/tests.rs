@@ -1,7 +1,7 @@
 //! The allocator by itself: what is in use never overlaps, and all comes back.
 
 use super::classes::{SMALL, class, slab};
-use super::memory::{PAGE, SharedFile};
+use super::memory::{MEMORY, PAGE, SharedFile};
 use super::table::{LINES, data};
 use super::topology::Topology;
 use super::{Buffer, Handle, Limits, Pool, Reader};
@@ -23,7 +23,7 @@ fn pool() -> Arc<Pool> {
 }
 
 fn reader(pool: &Pool) -> Reader {
-    Reader::new(SharedFile::duplicate(pool.file().number()).unwrap())
+    Reader::new(SharedFile::duplicate(pool.file().number()).unwrap()).unwrap()
 }
 
 /// Numbers that look random, and are the same each time.
@@ -203,7 +203,7 @@ fn a_file_has_one_pool_and_may_have_something_in_front() {
     let file = SharedFile::create().unwrap();
     file.grow(*PAGE).unwrap();
     let number = file.number();
-    let early = Reader::new(SharedFile::duplicate(number).unwrap());
+    let early = Reader::new(SharedFile::duplicate(number).unwrap()).unwrap();
     let made_up = Handle {
         offset: data(),
         nbytes: 1,
@@ -225,7 +225,7 @@ fn a_file_has_one_pool_and_may_have_something_in_front() {
 #[test]
 fn without_room_nothing_is_taken() {
     let pool = pool();
-    for nbytes in [u64::MAX, 1 << 62, (1 << 46) + 1] {
+    for nbytes in [u64::MAX, 1 << 62, *MEMORY + 1] {
         assert!(matches!(pool.acquire(nbytes), Err(Error::System(..))));
     }
     assert!(SharedFile::duplicate(-1).is_err() && SharedFile::duplicate(1 << 30).is_err());

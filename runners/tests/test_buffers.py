@@ -148,6 +148,9 @@ def test_made_up_handles_are_refused(buffers, pool, reader):
         7,
         (1, 2, 3, -4),
         (1, 2, 3, "4"),
+        (1, 2, 1 << 32, 4),
+        (1, 2, 3, 1 << 64),
+        [1, 2, 3, 4],
     ):
         for use in (reader.open, reader.check, pool.release):
             with pytest.raises(ValueError, match="a handle is four numbers"):

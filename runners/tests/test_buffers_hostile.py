@@ -169,8 +169,13 @@ def test_what_is_no_file_is_refused(buffers):
             with pytest.raises(OSError) as refused:  # noqa: PT011 (the system's own words)
                 make(number)
             assert refused.value.errno == errno.EBADF
-    with pytest.raises(ValueError, match="keep_seconds=-1"):
-        buffers.BufferPool(keep_seconds=-1.0)
+    for seconds in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="keep_seconds="):
+            buffers.BufferPool(keep_seconds=seconds)
+    with pytest.raises(OverflowError):
+        buffers.BufferPool(spare_bytes=-1)
+    with pytest.raises(TypeError):
+        buffers.BufferPool(spare_bytes=1.5)
 
 
 @pytest.mark.skipif(not LINUX, reason="the open files of this process are counted in /proc")

@@ -80,6 +80,8 @@ class BufferPool:
     ) -> None:
         if not 0 <= keep_seconds < 1 << 64:
             raise ValueError(f"keep_seconds={keep_seconds} is no duration")
+        if operator.index(spare_bytes) < 0:
+            raise OverflowError(f"spare_bytes={spare_bytes} is below zero")
         own = memory_file() if descriptor is None else os.dup(descriptor)
         self._file: SharedFile | None = SharedFile(own)
         self._topology = Topology(numa)

@@ -3,8 +3,8 @@
 //!
 //! The file begins with a page that is left to other uses, and a [`table`] of the buffers in use,
 //! by which a reader in another process can tell that a handle has been released. The rest is
-//! [`space`], in ranges of [`classes`] of sizes; small buffers are cells of [`slabs`]. All that
-//! touches memory is in [`memory`].
+//! [`space`], in ranges of whole pages; small buffers are cells of [`slabs`], in [`classes`] of
+//! sizes. All that touches memory is in [`memory`].
 
 mod classes;
 mod memory;

@@ -1,7 +1,7 @@
 //! The allocator by itself: what is in use never overlaps, and all comes back.
 
 use super::classes::{SMALL, class, slab};
-use super::memory::{MEMORY, PAGE, SharedFile};
+use super::memory::{Access, MEMORY, PAGE, SharedFile};
 use super::table::{LINES, data};
 use super::topology::Topology;
 use super::{Buffer, Handle, Limits, Pool, Reader};
@@ -9,7 +9,8 @@ use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -220,6 +221,59 @@ fn a_file_has_one_pool_and_may_have_something_in_front() {
         pool.file().grow(1).is_err() || !cfg!(target_os = "linux"),
         "it became shorter"
     );
+}
+
+#[test]
+fn of_many_that_begin_in_a_file_one_succeeds() {
+    for _ in 0..20 {
+        let file = SharedFile::create().unwrap();
+        let start = Barrier::new(3);
+        let begin = || {
+            let file = SharedFile::duplicate(file.number()).unwrap();
+            start.wait();
+            Pool::new(file, Limits::default(), Topology::default()).is_ok()
+        };
+        let begun = thread::scope(|scope| {
+            let all: Vec<_> = (0..3).map(|_| scope.spawn(begin)).collect();
+            all.into_iter()
+                .filter_map(|one| one.join().unwrap().then_some(()))
+                .count()
+        });
+        assert_eq!(begun, 1);
+    }
+}
+
+#[test]
+fn a_number_of_lines_that_cannot_be_is_not_believed() {
+    let pool = pool();
+    let reader = reader(&pool);
+    let handle = pool.acquire(1).unwrap().handle;
+    let file = SharedFile::duplicate(pool.file().number()).unwrap();
+    let table = file.map(*PAGE, 4096, Access::Shared).unwrap();
+    table.word(1).store(u64::MAX, Ordering::Relaxed);
+    for slot in [1, LINES - 1, LINES, u32::MAX] {
+        let forged = Handle { slot, ..handle };
+        assert!(matches!(reader.check(&forged), Err(Error::UseAfterFree(_))));
+    }
+}
+
+#[test]
+fn what_is_joined_lies_in_one_part_of_the_file() {
+    let (pool, part) = (pool(), 64 << 20);
+    let all: Vec<Buffer> = (0..4).map(|_| pool.acquire(part / 2).unwrap()).collect();
+    let starts = [all[0].handle.offset, all[2].handle.offset];
+    assert_eq!(starts[1], starts[0] + part);
+    drop(all);
+    let across = pool.acquire(part + 1).unwrap();
+    assert!(across.handle.offset >= starts[1] + part);
+    across.begin_view().unwrap();
+    let whole = [0, 1].map(|_| pool.acquire(part).unwrap());
+    let mut offsets = whole.each_ref().map(|buffer| buffer.handle.offset);
+    offsets.sort_unstable();
+    assert_eq!(offsets, starts);
+    for buffer in whole {
+        buffer.begin_view().unwrap();
+    }
 }
 
 #[test]

@@ -144,7 +144,7 @@ class Space:
             if self.spare <= goal or not give_back(chunk, at, piece.length):
                 return
             self.spare -= piece.length
-            self._warm.remove(piece)
+            del self._warm[bisect_left(self._warm, piece)]
             insort(self._cold, _Piece(0, piece.length, 0, piece.offset))
 
     def _place(self, offset: int) -> tuple[mmap.mmap, int]:

@@ -157,10 +157,27 @@ impl Pool {
         if let Some(goal) = state.space.settle(Instant::now()) {
             state.space.shrink(goal, &self.file);
         }
-        match state.take(nbytes, node, Some(&self.file))? {
-            Some(taken) => Ok(self.hand_out(&state, taken)),
-            None => unreachable!("only without a file there may be nothing"),
+        state.back(&self.file)?;
+        let file = (nbytes <= SMALL).then_some(&self.file);
+        if let Some(taken) = state.take(nbytes, node, file)? {
+            return Ok(self.hand_out(&state, taken));
         }
+        // Reserving memory takes long, so that others go on meanwhile.
+        let bare = state.space.take_bare(nbytes, node, &self.file)?;
+        let (offset, length) = state.space.extent(bare);
+        drop(state);
+        let reserved = self.file.reserve(offset, length);
+        let mut state = self.lock();
+        if let Err(error) = reserved {
+            state.space.undo(bare);
+            return Err(error);
+        }
+        if let Err(error) = state.back(&self.file) {
+            state.space.give(bare);
+            return Err(error);
+        }
+        let taken = state.note(nbytes, Place::Range(bare));
+        Ok(self.hand_out(&state, taken))
     }
 
     /// The same, if that needs no call of the system and no waiting for another thread.
@@ -261,22 +278,31 @@ impl State {
         (slot.handle == *handle).then_some(slot)
     }
 
+    /// The line of the table that is used next.
+    fn line(&self) -> u32 {
+        self.vacant
+            .last()
+            .copied()
+            .unwrap_or(self.slots.len() as u32)
+    }
+
+    /// Take memory for that line, if it has none.
+    fn back(&mut self, file: &SharedFile) -> Result<()> {
+        if self.table.has(self.line()) {
+            return Ok(());
+        }
+        self.table.back(file)
+    }
+
+    /// Bring a buffer into use; as [`Space::take`].
     fn take(
         &mut self,
         nbytes: u64,
         node: u16,
         file: Option<&SharedFile>,
     ) -> Result<Option<(Handle, Place)>> {
-        let line = self
-            .vacant
-            .last()
-            .copied()
-            .unwrap_or(self.slots.len() as u32);
-        if !self.table.has(line) {
-            match file {
-                Some(file) => self.table.back(file)?,
-                None => return Ok(None),
-            }
+        if !self.table.has(self.line()) {
+            return Ok(None);
         }
         let place = if nbytes <= SMALL {
             self.slabs
@@ -285,9 +311,12 @@ impl State {
         } else {
             self.space.take(nbytes, node, file)?.map(Place::Range)
         };
-        let Some(place) = place else {
-            return Ok(None);
-        };
+        Ok(place.map(|place| self.note(nbytes, place)))
+    }
+
+    /// Note a buffer that comes into use.
+    fn note(&mut self, nbytes: u64, place: Place) -> (Handle, Place) {
+        let line = self.line();
         let offset = match place {
             Place::Range(range) => self.space.range(range).offset,
             Place::Cell(cell) => self.space.range(cell.range).offset + cell.at,
@@ -313,7 +342,7 @@ impl State {
         self.table.write(&handle);
         self.buffers += 1;
         self.asked += nbytes;
-        Ok(Some((handle, place)))
+        (handle, place)
     }
 
     /// Whether a buffer was in use, which now ends.

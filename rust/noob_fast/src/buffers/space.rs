@@ -110,26 +110,48 @@ impl Space {
             let text = format!("no room for {nbytes} bytes: {} are all there are", *MEMORY);
             return Err(Error::System(errno, text));
         }
-        let length = nbytes.max(1).next_multiple_of(*PAGE);
-        let offset = match (self.take_warm(length, node), file) {
-            (Some(offset), _) => offset,
-            (None, None) => return Ok(None),
-            (None, Some(file)) => {
-                let offset = self.take_cold(length, file)?;
-                if let Err(error) = file.reserve(offset, length) {
-                    self.cold.insert(cold(offset, length));
-                    return Err(error);
-                }
-                offset
-            }
+        let length = pages(nbytes);
+        if let Some(offset) = self.take_warm(length, node) {
+            return Ok(Some(self.begin(offset, length, node)));
+        }
+        let Some(file) = file else {
+            return Ok(None);
         };
+        let bare = self.take_bare(nbytes, node, file)?;
+        let (offset, length) = self.extent(bare);
+        if let Err(error) = file.reserve(offset, length) {
+            self.undo(bare);
+            return Err(error);
+        }
+        Ok(Some(bare))
+    }
+
+    /// Take a range of so many bytes that has no memory yet: it is to be reserved, or undone.
+    pub fn take_bare(&mut self, nbytes: u64, node: u16, file: &SharedFile) -> Result<u32> {
+        let length = pages(nbytes);
+        let offset = self.take_cold(length, file)?;
+        Ok(self.begin(offset, length, node))
+    }
+
+    /// Where a range is, and how long, in bytes of the file.
+    pub fn extent(&self, id: u32) -> (u64, u64) {
+        let range = self.range(id);
+        (range.offset, range.length)
+    }
+
+    /// Take a range without memory back.
+    pub fn undo(&mut self, id: u32) {
+        let (offset, length) = self.extent(id);
+        self.live -= length;
+        self.cold.insert(cold(offset, length));
+        self.vacant.push(id);
+    }
+
+    fn begin(&mut self, offset: u64, length: u64, node: u16) -> u32 {
         self.live += length;
         self.mark = self.mark.max(self.live);
-        let (start, chunk) = self
-            .chunks
-            .range(..=offset)
-            .next_back()
-            .expect("all that is free lies in a chunk");
+        let chunk = self.chunks.range(..=offset).next_back();
+        let (start, chunk) = chunk.expect("all that is free lies in a chunk");
         let range = Range {
             offset,
             length,
@@ -142,7 +164,7 @@ impl Space {
             Some(place) => *place = range,
             None => self.ranges.push(range),
         }
-        Ok(Some(id))
+        id
     }
 
     /// Take one back.
@@ -225,6 +247,10 @@ impl Space {
             self.cold.insert(cold(piece.offset, piece.length));
         }
     }
+}
+
+fn pages(nbytes: u64) -> u64 {
+    nbytes.max(1).next_multiple_of(*PAGE)
 }
 
 fn cold(offset: u64, length: u64) -> Piece {

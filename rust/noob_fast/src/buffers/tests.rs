@@ -258,6 +258,24 @@ fn a_number_of_lines_that_cannot_be_is_not_believed() {
 }
 
 #[test]
+fn threads_take_cold_memory_at_the_same_time() {
+    let pool = pool();
+    let take = |nbytes: u64| (0..20).map(|_| pool.acquire(nbytes).unwrap()).collect();
+    let all: Vec<Vec<Buffer>> = thread::scope(|scope| {
+        let workers: Vec<_> = [40_000, 300_000, 1 << 20]
+            .map(|nbytes| scope.spawn(move || take(nbytes)))
+            .into();
+        workers.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut spans: Vec<_> = all.iter().flatten().map(|buffer| buffer.handle).collect();
+    spans.sort_unstable_by_key(|handle| handle.offset);
+    assert!(spans.is_sorted_by(|one, next| one.offset + one.nbytes <= next.offset));
+    assert_eq!(pool.stats().unwrap().buffers, 60);
+    drop(all);
+    assert_eq!(pool.stats().unwrap().live, 0);
+}
+
+#[test]
 fn what_is_joined_lies_in_one_part_of_the_file() {
     let (pool, part) = (pool(), 64 << 20);
     let all: Vec<Buffer> = (0..4).map(|_| pool.acquire(part / 2).unwrap()).collect();

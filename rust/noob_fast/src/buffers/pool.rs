@@ -1,45 +1,17 @@
 //! The owner's side: buffers come into use and go out of it, from any thread of one process.
 
-use super::Handle;
 use super::classes::SMALL;
 use super::memory::{Mapping, SharedFile};
 use super::slabs::{Cell, Slabs};
-use super::space::Space;
+use super::space::{Limits, Space};
 use super::table::Table;
 use super::topology::Topology;
+use super::{FORKS, Handle};
 use crate::error::{Error, Result};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How many forks led to this process.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-/// A forked process calls this first of all. Its copies of pools are its parent's, and it may have
-/// been forked while another thread held one's lock.
-pub fn note_fork() {
-    FORKS.fetch_add(1, Relaxed);
-}
-
-/// How much free memory is kept, because memory that was used before is quick.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes that are always kept.
-    pub spare: u64,
-    /// For how long as much is kept as was in use at some time; then for half of it, and so on.
-    pub keep: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            spare: 32 << 20,
-            keep: Duration::from_secs(10),
-        }
-    }
-}
+use std::time::Instant;
 
 /// What a pool holds, in bytes, but for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

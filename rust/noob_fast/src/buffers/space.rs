@@ -6,17 +6,34 @@
 //! touch are joined only when none is long enough, so that what comes back is mostly found as it
 //! was, and the longest free is known.
 
-use super::Limits;
 use super::memory::{Access, MEMORY, Mapping, PAGE, SharedFile};
 use super::table::data;
 use crate::error::{Error, Result};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes that the file grows by at least. Only what is written takes memory.
 const CHUNK: u64 = 64 << 20;
+
+/// How much free memory is kept, because memory that was used before is quick.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes that are always kept.
+    pub spare: u64,
+    /// For how long as much is kept as was in use at some time; then for half of it, and so on.
+    pub keep: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            spare: 32 << 20,
+            keep: Duration::from_secs(10),
+        }
+    }
+}
 
 /// What is in use.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import pickle
+import select
 import signal
 import socket
 import subprocess
@@ -104,7 +105,9 @@ def in_a_fork(action: Any) -> str:
             os._exit(0)
     os.close(write)
     with open(read, "rb") as file:  # noqa: PTH123 (it is a number)
-        said = file.read().decode()
+        said = "too long"
+        if select.select([file], [], [], PATIENCE_S)[0]:
+            said = file.read().decode()
     until = time.monotonic() + PATIENCE_S
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         if time.monotonic() > until:
@@ -216,6 +219,26 @@ def test_a_forked_process_reads_and_changes_nothing(buffers):
     for buffer in held:
         assert bytes(reader.open(buffer.handle)[:3]) == bytes(buffer.view[:3]) == b"abc"
     assert pool.acquire(100_000).handle.offset != held[0].handle.offset
+
+
+def test_a_forked_process_reads_wherever_another_thread_was(buffers, monkeypatch):
+    """As far as threads can be interrupted: the native one's are not."""
+    pool = buffers_py.BufferPool()
+    buffer = pool.acquire(100_000)
+    buffer.view[:3] = b"abc"
+    reader = buffers.BufferReader(pool.descriptor)
+    said = []
+
+    def status(descriptor: int, look: Any = os.fstat) -> Any:
+        if not said:
+            said.append("begun")
+            said.append(in_a_fork(lambda: bytes(reader.open(buffer.handle)[:3]).decode()))
+        return look(descriptor)
+
+    monkeypatch.setattr(os, "fstat", status)
+    reader.check(buffer.handle)
+    os.fstat(pool.descriptor)
+    assert said == ["begun", "abc"]
 
 
 def test_a_pool_can_begin_in_a_forked_process(buffers):

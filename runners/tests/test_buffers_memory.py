@@ -9,13 +9,14 @@ import resource
 import sys
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from noob_runners.components import buffer_reader_py, buffers_py
-from noob_runners.components.shared_file import FRONT
+from noob_runners.components.shared_file import FRONT, MEMORY
 
 sys.path.append(str(Path(__file__).parent))
 from buffer_help import IMPLEMENTATIONS, LINUX, taken
@@ -58,6 +59,40 @@ def test_memory_is_that_of_the_buffers_to_less_than_a_hundredth(pool):
         if LINUX:
             assert pool.stats()["spare"] == 0
             assert taken(pool) < 100_000
+
+
+def test_of_mixed_sizes_each_takes_its_pages_and_no_more(pool):
+    random = Random(1)
+    for least, most, turns in ((40_000, 1 << 20, 400), (1 << 20, 8 << 20, 60)):
+        held = [pool.acquire(random.randint(least, most)) for _ in range(10)]
+        for turn in range(turns):
+            held[turn % 10].release()
+            held[turn % 10] = pool.acquire(random.randint(least, most))
+            pages = [-(-len(buffer) // FRONT) * FRONT for buffer in held]
+            assert pool.stats()["live"] == sum(pages)
+        spans = sorted((one.handle.offset, one.handle.offset + len(one)) for one in held)
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
+        for number, buffer in enumerate(held):
+            buffer.view[:1] = buffer.view[-1:] = bytes([number])
+        ends = [(buffer.view[0], buffer.view[-1]) for buffer in held]
+        assert ends == [(number, number) for number in range(10)]
+        if LINUX:
+            assert taken(pool) == pool.stats()["reserved"] - FRONT
+        del held, buffer
+
+
+def test_free_pieces_that_touch_are_one_but_no_buffer_lies_in_two_parts_of_the_file(pool, reader):
+    part = 64 << 20
+    held = [pool.acquire(part // 4) for _ in range(8)]
+    offsets = [buffer.handle.offset for buffer in held]
+    assert offsets == list(range(offsets[0], offsets[0] + 2 * part, part // 4))
+    del held
+    pool.acquire(part + 1).view[-1:] = b"x"
+    held = [pool.acquire(part) for _ in range(2)]
+    assert {buffer.handle.offset for buffer in held} == {offsets[0], offsets[4]}
+    for buffer in held:
+        buffer.view[-1:] = b"y"
+        assert bytes(reader.open(buffer.handle)[-1:]) == b"y"
 
 
 def test_small_ones_share_memory(pool):
@@ -110,7 +145,7 @@ def test_memory_is_given_back_those_first_that_were_not_used_for_longest(buffers
     for _ in range(len(held)):
         held.pop(0).view[:2] = b"xx"
     for _ in range(5):  # as often as the mark is halved
-        pool.acquire(1)
+        pool.acquire(1 << 20)
     assert pool.stats()["live"] == 0
     assert pool.stats()["spare"] <= 32 << 20
     assert taken(pool) <= 33 << 20
@@ -122,10 +157,10 @@ def test_memory_is_given_back_those_first_that_were_not_used_for_longest(buffers
 
 
 def test_without_room_nothing_is_taken_and_later_it_is(pool, reader):
-    for nbytes in (1 << 47, 1 << 62):
-        with pytest.raises(OSError, match="room") as refused:
+    for nbytes in (MEMORY + 1, 1 << 47, 1 << 62):
+        with pytest.raises(OSError, match=f"no room for {nbytes} bytes: {MEMORY} are") as refused:
             pool.acquire(nbytes)
-        assert refused.value.errno == errno.EFBIG
+        assert refused.value.errno == errno.ENOMEM
     for nonsense in (-1, 1 << 64):
         with pytest.raises((OverflowError, OSError)):
             pool.acquire(nonsense)
@@ -152,6 +187,24 @@ def test_a_file_that_cannot_grow_is_no_harm(pool, reader):
     buffer = pool.acquire(200 << 20)
     reader.check(buffer.handle)
     reader.check(kept.handle)
+
+
+@pytest.mark.skipif(not LINUX, reason="how much is mapped is read in /proc")
+def test_memory_that_cannot_be_mapped_is_no_harm(pool, reader):
+    pool.acquire(1)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + (100 << 20), limits[1]))
+    try:
+        with pytest.raises(OSError) as refused:  # noqa: PT011 (the system's own words)
+            pool.acquire(300 << 20)
+        assert refused.value.errno == errno.ENOMEM
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    for nbytes in (100_000, 70 << 20, 100_000):
+        buffer = pool.acquire(nbytes)
+        buffer.view[-1:] = b"x"
+        assert bytes(reader.open(buffer.handle)[-1:]) == b"x"
 
 
 def test_memory_that_is_refused_is_no_harm(monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import threading
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from noob_runners.components.handles_py import (
     as_handle,
     describe,
 )
-from noob_runners.components.shared_file import FRONT, PAGE
+from noob_runners.components.shared_file import FRONT, PAGE, SharedFile, keep_length
 
 if TYPE_CHECKING:
     from typing import Self
@@ -38,41 +37,41 @@ class BufferReader:
     _mapped: dict[weakref.ref[mmap.mmap], Any] = {}  # noqa: RUF012 (one for the whole process)
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = os.dup(descriptor)
-        self._close = weakref.finalize(self, os.close, self._descriptor)
-        self._lock = threading.Lock()
+        self._file: SharedFile | None = SharedFile(os.dup(descriptor))
+        keep_length(self._file.descriptor)
+        # (There is no lock: a forked process reads too, and it might have been held at the fork.)
         self._table: memoryview | None = None
-        self._parts: list[tuple[int, int, mmap.mmap]] = []
+        self._parts: tuple[tuple[int, int, mmap.mmap], ...] = ()
         """Parts of the file, one after the other: where each begins and ends."""
 
     @property
     def descriptor(self) -> int:
         """The file's number in this process."""
-        self._check()
-        return self._descriptor
+        return self._opened().descriptor
 
     def open(
         self, handle: tuple[int, int, int, int], *, private: bool = False, keep: object = None
     ) -> memoryview:
         """The bytes of a buffer in use."""
-        wanted = as_handle(handle)
-        begin, part = self._locate(wanted)
+        wanted, file = as_handle(handle), self._opened()
+        begin, part = self._locate(wanted, file.descriptor)
         if not private and keep is None:
             return memoryview(part)[begin : begin + wanted.nbytes]
         if not private:
-            return self._map(wanted, mmap.ACCESS_READ, keep)
+            return self._map(wanted, file.descriptor, mmap.ACCESS_READ, keep)
         if not _TRACKS or len(self._mapped) < _MOST_MAPPED:
             with suppress(OSError):  # too many are mapped
-                return self._map(wanted, mmap.ACCESS_COPY, keep)
-        return self._copy(wanted)
+                return self._map(wanted, file.descriptor, mmap.ACCESS_COPY, keep)
+        return self._copy(wanted, file.descriptor)
 
     def check(self, handle: tuple[int, int, int, int]) -> None:
         """Whether the buffer is in use still."""
-        self._locate(as_handle(handle))
+        wanted, file = as_handle(handle), self._opened()
+        self._locate(wanted, file.descriptor)
 
     def close(self) -> None:
         """End it; views stay as they are."""
-        self._close()
+        self._file = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,28 +79,25 @@ class BufferReader:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _check(self) -> None:
-        if not self._close.alive:
+    def _opened(self) -> SharedFile:
+        file = self._file
+        if file is None:
             raise ValueError("it has been closed")
+        return file
 
-    def _locate(self, handle: Handle) -> tuple[int, mmap.mmap]:
-        self._check()
+    def _locate(self, handle: Handle, descriptor: int) -> tuple[int, mmap.mmap]:
         until = handle.offset + max(handle.nbytes, 1)
-        with self._lock:
-            end = self._parts[-1][1] if self._parts else DATA
-            if handle.offset < DATA or until > end:
-                length = os.fstat(self._descriptor).st_size
-                if handle.offset < DATA or until > length:
-                    raise ValueError(
-                        f"{describe(handle)} is outside of the file, of {length} bytes"
-                    )
-                part = mmap.mmap(
-                    self._descriptor, length - end, access=mmap.ACCESS_READ, offset=end
-                )
-                self._parts.append((end, length, part))
-            if self._table is None:
-                self._table = self._open_table()
+        parts = self._parts
+        end = parts[-1][1] if parts else DATA
+        if handle.offset < DATA or until > end:
+            length = os.fstat(descriptor).st_size
+            if handle.offset < DATA or until > length:
+                raise ValueError(f"{describe(handle)} is outside of the file, of {length} bytes")
+            part = mmap.mmap(descriptor, length - end, access=mmap.ACCESS_READ, offset=end)
+            parts = self._parts = (*parts, (end, length, part))
         table, first = self._table, 4 * handle.slot
+        if table is None:
+            table = self._table = _open_table(descriptor)
         known = 0 < handle.slot < min(table[1], LINES) and handle.generation > 0
         if not known or (handle.generation, handle.offset, handle.nbytes) != (
             table[first],
@@ -109,35 +105,35 @@ class BufferReader:
             table[first + 2],
         ):
             raise UseAfterFreeError(f"the buffer has been released: {describe(handle)}")
-        for start, end, part in self._parts:
+        for start, end, part in parts:
             if start <= handle.offset and until <= end:
                 return handle.offset - start, part
         raise ValueError(f"the table is not a pool's: it has the {describe(handle)}")
 
-    def _open_table(self) -> memoryview:
-        size = LINES * LINE
-        table = mmap.mmap(self._descriptor, size, access=mmap.ACCESS_READ, offset=FRONT)
-        words = memoryview(table).cast("Q")
-        if words[0] != MARK:
-            raise ValueError("no pool has the file")
-        return words
-
-    def _map(self, handle: Handle, access: int, keep: object) -> memoryview:
+    def _map(self, handle: Handle, descriptor: int, access: int, keep: object) -> memoryview:
         start = handle.offset // PAGE * PAGE
         at = handle.offset - start
         length = max(1, at + handle.nbytes)
         more: dict[str, Any] = {} if _TRACKS else {"trackfd": False}
-        mapping = mmap.mmap(self._descriptor, length, access=access, offset=start, **more)
+        mapping = mmap.mmap(descriptor, length, access=access, offset=start, **more)
         self._mapped[weakref.ref(mapping, self._mapped.pop)] = keep
         return memoryview(mapping)[at : at + handle.nbytes]
 
-    def _copy(self, handle: Handle) -> memoryview:
+    def _copy(self, handle: Handle, descriptor: int) -> memoryview:
         copy = bytearray(handle.nbytes)
         at = 0
         while at < handle.nbytes:
-            piece = os.pread(self._descriptor, handle.nbytes - at, handle.offset + at)
+            piece = os.pread(descriptor, handle.nbytes - at, handle.offset + at)
             if not piece:
                 raise OSError(f"a shared file ends within the {describe(handle)}")
             copy[at : at + len(piece)] = piece
             at += len(piece)
         return memoryview(copy)
+
+
+def _open_table(descriptor: int) -> memoryview:
+    table = mmap.mmap(descriptor, LINES * LINE, access=mmap.ACCESS_READ, offset=FRONT)
+    words = memoryview(table).cast("Q")
+    if words[0] != MARK:
+        raise ValueError("no pool has the file")
+    return words

@@ -27,7 +27,14 @@ from noob_runners.components.handles_py import (
     as_handle,
     describe,
 )
-from noob_runners.components.shared_file import FRONT, PAGE, keep_length, memory_file, reserve
+from noob_runners.components.shared_file import (
+    FRONT,
+    PAGE,
+    SharedFile,
+    keep_length,
+    memory_file,
+    reserve,
+)
 from noob_runners.components.space_py import SMALL, Cell, Range, Slabs, Space
 from noob_runners.components.topology_py import Topology
 
@@ -73,41 +80,45 @@ class BufferPool:
     ) -> None:
         if not 0 <= keep_seconds < 1 << 64:
             raise ValueError(f"keep_seconds={keep_seconds} is no duration")
+        if operator.index(spare_bytes) < 0:
+            raise OverflowError(f"spare_bytes={spare_bytes} is below zero")
+        own = memory_file() if descriptor is None else os.dup(descriptor)
+        self._file: SharedFile | None = SharedFile(own)
         self._topology = Topology(numa)
         self._process = os.getpid()
         self._lock = threading.Lock()
+        self._live: set[Handle] = set()
+        """Those of buffers in use. Who removes one releases it, whether it has the lock or not: the
+        collector may run a destructor that does, anywhere."""
         self._ended: deque[Handle] = deque()
-        """Buffers that nobody has any more, or nobody looks at. Any thread may append."""
+        """Buffers that nobody has any more, or nobody looks at, or that were released. Any thread
+        may append."""
         self._slots: dict[int, _Slot] = {}
         self._vacant: list[int] = []
         self._lines = 1
         self._backed = 0
         """Lines that have memory."""
         self._generation = secrets.randbits(62)  # that of no other pool
-        self._buffers = self._asked = 0
-        self._descriptor = memory_file() if descriptor is None else os.dup(descriptor)
-        self._close = weakref.finalize(self, os.close, self._descriptor)
-        keep_length(self._descriptor)
-        length = os.fstat(self._descriptor).st_size
+        keep_length(own)
+        length = os.fstat(own).st_size
         if length > FRONT:
             raise ValueError(
                 f"the file has a pool already, or something else: {length} bytes, of which only "
                 f"the first {FRONT} may be used before"
             )
-        os.ftruncate(self._descriptor, DATA)
-        table = mmap.mmap(self._descriptor, LINES * LINE, offset=FRONT)
+        os.ftruncate(own, DATA)
+        table = mmap.mmap(own, LINES * LINE, offset=FRONT)
         self._table = memoryview(table).cast("Q")
-        self._back()
+        self._back(own)
         self._table[1] = 1
         self._table[0] = MARK
-        self._space = Space(self._descriptor, DATA, keep_seconds, spare_bytes)
+        self._space = Space(DATA, keep_seconds, spare_bytes)
         self._slabs = Slabs(self._space)
 
     @property
     def descriptor(self) -> int:
         """The file's number in this process."""
-        self._check()
-        return self._descriptor
+        return self._opened().descriptor
 
     def acquire(self, nbytes: int) -> Buffer:
         """Bring a buffer into use."""
@@ -115,18 +126,18 @@ class BufferPool:
         if nbytes < 0:
             raise OverflowError(f"a buffer of {nbytes} bytes")
         node = self._topology.here()
-        self._check()
+        file = self._opened()
         with self._owned():
             self._space.settle()
             slot = self._vacant[-1] if self._vacant else self._lines
             if slot >= self._backed:
-                self._back()
+                self._back(file.descriptor)
             place: Range | Cell
             if nbytes <= SMALL:
-                place = self._slabs.take(nbytes, node)
+                place = self._slabs.take(nbytes, node, file.descriptor)
                 home, offset = place.range, place.range.offset + place.at
             else:
-                home = place = self._space.take(nbytes, node)
+                home = place = self._space.take(nbytes, node, file.descriptor)
                 offset = place.offset
             if self._vacant:
                 self._vacant.pop()
@@ -141,24 +152,23 @@ class BufferPool:
             table[first + 1], table[first + 2] = offset, nbytes
             table[first] = handle.generation
             table[1] = max(table[1], slot + 1)
-            self._buffers += 1
-            self._asked += nbytes
+            self._live.add(handle)
         return buffer
 
     def release(self, handle: tuple[int, int, int, int]) -> None:
         """End the use of a buffer."""
-        self._check()
+        self._opened()
         self._release(as_handle(handle))
 
     def stats(self) -> dict[str, int]:
         """What it holds, in bytes."""
-        self._check()
+        self._opened()
         with self._owned():
             self._space.settle()
             live, spare = self._space.live, self._space.spare
             return {
-                "buffers": self._buffers,
-                "asked": self._asked,
+                "buffers": len(self._live),
+                "asked": sum(handle.nbytes for handle in self._live.copy()),
                 "live": live,
                 "spare": spare,
                 "reserved": live + spare + FRONT + self._backed * LINE,
@@ -166,13 +176,13 @@ class BufferPool:
 
     def trim(self) -> None:
         """Give all free memory back."""
-        self._check()
+        self._opened()
         with self._owned():
             self._space.shrink(0)
 
     def close(self) -> None:
         """End it; buffers in use stay as they are."""
-        self._close()
+        self._file = None
 
     def __enter__(self) -> Self:
         return self
@@ -180,9 +190,11 @@ class BufferPool:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _check(self) -> None:
-        if not self._close.alive:
+    def _opened(self) -> SharedFile:
+        file = self._file
+        if file is None:
             raise ValueError("it has been closed")
+        return file
 
     def _check_owner(self) -> None:
         # Before the lock is touched: it may have been held when this process was forked.
@@ -198,55 +210,54 @@ class BufferPool:
             yield
 
     def _release(self, handle: Handle) -> None:
-        with self._owned():
-            slot = self._slots.get(handle.slot)
-            if slot is None or slot.released or slot.handle != handle:
-                raise DoubleFreeError(f"no buffer of this pool in use has the {describe(handle)}")
-            self._end(slot)
+        self._check_owner()
+        if not self._end(handle):
+            raise DoubleFreeError(f"no buffer of this pool in use has the {describe(handle)}")
 
-    def _back(self) -> None:
+    def _back(self, descriptor: int) -> None:
         """Take memory for more lines of the table."""
         if self._backed == LINES:
             raise OSError(errno.ENOMEM, f"a pool has at most {LINES - 1} buffers in use")
-        reserve(self._descriptor, FRONT + self._backed * LINE, PAGE)
+        reserve(descriptor, FRONT + self._backed * LINE, PAGE)
         self._backed += PAGE // LINE
 
+    def _end(self, handle: Handle) -> bool:
+        """End the use of a buffer; whether it was in use."""
+        try:
+            self._live.remove(handle)
+        except KeyError:
+            return False
+        slot = self._slots[handle.slot]
+        self._table[4 * handle.slot] = 0
+        slot.released = True  # from now on, and not before, its line may be another's
+        self._ended.append(handle)
+        return True
+
     def _take_in(self) -> None:
+        """Take memory back of what has been released and nobody looks at."""
         while self._ended:
             handle = self._ended.popleft()
             slot = self._slots.get(handle.slot)
             if slot is None or slot.handle != handle:
                 continue
-            if slot.buffer() is None and not slot.released:
-                self._end(slot)
-            else:
-                self._recycle(slot)
-
-    def _end(self, slot: _Slot) -> None:
-        slot.released = True
-        self._buffers -= 1
-        self._asked -= slot.handle.nbytes
-        self._table[4 * slot.handle.slot] = 0
-        self._recycle(slot)
-
-    def _recycle(self, slot: _Slot) -> None:
-        """Take its memory back, if it has been released and nobody looks at it."""
-        if not slot.released or (slot.views is not None and slot.views() is not None):
-            return
-        del self._slots[slot.handle.slot]
-        self._vacant.append(slot.handle.slot)
-        if isinstance(slot.place, Cell):
-            self._slabs.give(slot.place)
-        else:
-            self._space.give(slot.place)
+            if not slot.released:
+                if slot.buffer() is None:
+                    self._end(handle)
+            elif slot.views is None or slot.views() is None:
+                del self._slots[handle.slot]
+                self._vacant.append(handle.slot)
+                if isinstance(slot.place, Cell):
+                    self._slabs.give(slot.place)
+                else:
+                    self._space.give(slot.place)
 
     def _look(self, buffer: Buffer, handle: Handle, home: Range) -> Any:
         """What a view looks at, which keeps the buffer as long as there is a view."""
         self._check_owner()
         with self._lock:
-            slot = self._slots.get(handle.slot)
-            if slot is None or slot.released or slot.handle != handle:
+            if handle not in self._live:
                 raise UseAfterFreeError(f"the buffer has been released: {describe(handle)}")
+            slot = self._slots[handle.slot]
             views = None if slot.views is None else slot.views()
             if views is None:
                 at = home.at + handle.offset - home.offset

@@ -58,15 +58,15 @@ def describe(handle: Handle) -> str:
 
 
 def as_handle(handle: Any) -> Handle:
-    """Any four numbers: a `Handle` of ours, or one that came from somewhere else.
+    """Any tuple of four numbers: a `Handle` of ours, or one that came from somewhere else.
 
     Raises:
         ValueError: it is something else.
     """
     try:
         offset, nbytes, slot, generation = map(operator.index, handle)
-        valid = min(offset, nbytes, slot, generation) >= 0 and slot < 1 << 32
-        valid = valid and max(offset, nbytes, generation) < 1 << 64
+        valid = isinstance(handle, tuple) and min(offset, nbytes, slot, generation) >= 0
+        valid = valid and slot < 1 << 32 and max(offset, nbytes, generation) < 1 << 64
     except (TypeError, ValueError):
         valid = False
     if not valid:

@@ -6,14 +6,37 @@ import errno
 import mmap
 import os
 import tempfile
+import weakref
 from contextlib import suppress
 
-__all__ = ["FRONT", "PAGE", "give_back", "keep_length", "memory_file", "reserve"]
+__all__ = [
+    "FRONT",
+    "MEMORY",
+    "PAGE",
+    "SharedFile",
+    "give_back",
+    "keep_length",
+    "memory_file",
+    "reserve",
+]
 
 PAGE = mmap.ALLOCATIONGRANULARITY
 """Bytes of a page of memory."""
+MEMORY = os.sysconf("SC_PHYS_PAGES") * PAGE if hasattr(os, "memfd_create") else 1 << 46
+"""Bytes of memory that the machine has, or, where files are not in memory, more than one can have.
+(The system would try to find more, and kill processes for it.)"""
 FRONT = PAGE
 """Bytes at the beginning of a file of buffers that are kept for other uses."""
+
+
+class SharedFile:
+    """An open file, taken over: it is closed when nobody has this, as a call may still need it."""
+
+    __slots__ = ("__weakref__", "descriptor")
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
 
 
 def memory_file() -> int:
@@ -29,14 +52,27 @@ def memory_file() -> int:
 
 
 def keep_length(descriptor: int) -> None:
-    """Never let it become shorter, where the system can promise that.
+    """Have the system promise that it never becomes shorter, where it has such files.
 
     Whoever has it mapped would die of looking beyond its end.
-    """
-    with suppress(ImportError, AttributeError, OSError):  # another system, or not made for that
-        import fcntl  # noqa: PLC0415 (not every system has it)
 
+    Raises:
+        ValueError: it is no file of which the system promises that.
+    """
+    if not hasattr(os, "memfd_create"):
+        return
+    import fcntl  # noqa: PLC0415 (not every system has it)
+
+    with suppress(OSError):  # who may not write to it cannot say so, but may have been preceded
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    try:
+        kept = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK
+    except OSError:
+        kept = 0
+    if not kept:
+        raise ValueError(
+            f"file {descriptor}: it is no file in memory that can be kept from becoming shorter"
+        )
 
 
 def reserve(descriptor: int, offset: int, nbytes: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from multiprocessing import forkserver, resource_tracker
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from noob_runners.pool.worker import main
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     import socket
 
 __all__ = ["WorkerProcess"]
+
+_NOTED_S = 5.0
+"""How long another thread may take to note the end of a process that it was told of."""
 
 
 class WorkerProcess:
@@ -101,6 +105,11 @@ class WorkerProcess:
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
+        # Another thread that starts a process looks after all of them: it may have been told of
+        # this one's end, which is told once, and be about to note it.
+        until = monotonic() + _NOTED_S
+        while self._process.exitcode is None and monotonic() < until:
+            sleep(0.001)
         return f"exit code {self._process.exitcode}"
 
     def close(self) -> None:

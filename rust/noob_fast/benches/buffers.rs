@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 fn buffers(criterion: &mut Criterion) {
     let file = SharedFile::create().expect("a file");
-    let reader = Reader::new(SharedFile::duplicate(file.number()).expect("its duplicate"));
+    let reader = Reader::new(SharedFile::duplicate(file.number()).expect("its duplicate"))
+        .expect("a reader");
     let pool = Pool::new(file, Limits::default(), Topology::default()).expect("a pool");
     let pool = Arc::new(pool);
     for nbytes in [100, 64 << 10, 8 << 20] {

@@ -60,13 +60,12 @@ class BufferPool(Protocol):
     process forked from the pool's can read, and nothing else; dropping its copies changes nothing.
     (What it writes to views that it has from before the fork, though, everybody sees.)
 
-    Sizes have classes: multiples of 64 bytes up to 512, then eight from one power of two to the
-    next. Buffers up to 32 KiB are cells of slabs (of 64 KiB; cells above 4 KiB, of 256 KiB). Above
-    that each has pages of its own, and takes nothing but its length up to a whole page if it is the
-    first one there; one that is used again takes what the greatest of its class took before, up to
-    an eighth more. Small ones take up to an eighth more (below 512 bytes up to 63 bytes), a tenth
-    at the end of a slab, and the slab's cells that are not in use. The table takes 32 bytes a
-    buffer, and the file's front a page.
+    Buffers above 32 KiB take their length up to a whole page, of free memory of whatever length.
+    Smaller ones are cells of slabs (of 64 KiB; cells above 4 KiB, of 256 KiB) in classes: multiples
+    of 64 bytes up to 512, then eight from one power of two to the next. They take up to an eighth
+    more than their length (below 512 bytes up to 63 bytes), a tenth at the end of a slab, and the
+    slab's cells that are not in use. The table takes 32 bytes a buffer, and the file's front a
+    page.
 
     Memory of released buffers is kept, since it is quick: at least ``spare_bytes``, twice what is
     in use, and as much as was in use in the last ``keep_seconds`` (then half of it, and so on).
@@ -81,7 +80,8 @@ class BufferPool(Protocol):
     It is made with ``(descriptor=None, *, keep_seconds=10.0, spare_bytes=32 << 20, numa=None)``: of
     the descriptor of a memory file it keeps a duplicate, and begins where the file's first page
     ends; without one it makes a file. ``numa`` is a tree like ``/sys/devices/system/node``, which
-    it is by default. Raises ValueError if the file has a pool already, OSError without room.
+    it is by default. Raises ValueError if the file has a pool already or, on Linux, can become
+    shorter (whoever has it mapped would die of that); OSError without room.
     """
 
     @property
@@ -96,7 +96,8 @@ class BufferPool(Protocol):
         """Bring a buffer of so many bytes into use. All its memory is reserved.
 
         Raises:
-            OSError: there is no room, in memory or among the million lines of the table.
+            OSError: there is no room, in memory or among the million lines of the table; more than
+                the machine's memory is not even tried.
             OverflowError: a negative length.
             RuntimeError: this process was forked from the pool's.
             ValueError: it has been closed.
@@ -147,6 +148,7 @@ class BufferReader(Protocol):
     """Looks at the buffers of a pool's file, in any process and from any thread.
 
     It is made with ``(descriptor)``, of which it keeps a duplicate. The pool may begin later.
+    Raises ValueError if, on Linux, the file can become shorter.
     """
 
     @property

@@ -234,7 +234,7 @@ pub struct BufferReader {
 impl BufferReader {
     #[new]
     fn new(descriptor: i32) -> PyResult<Self> {
-        let reader = Reader::new(SharedFile::duplicate(descriptor)?);
+        let reader = Reader::new(SharedFile::duplicate(descriptor)?)?;
         Ok(BufferReader {
             reader: Open::new(reader),
         })

@@ -17,6 +17,20 @@ use std::sync::atomic::AtomicU64;
 /// Bytes of a page of memory.
 pub static PAGE: LazyLock<u64> = LazyLock::new(|| rustix::param::page_size() as u64);
 
+/// Bytes of memory that the machine has, or, where it does not tell, more than any file can have.
+/// (The system would try to find more for a file in memory, and kill processes for it.)
+pub static MEMORY: LazyLock<u64> = LazyLock::new(|| {
+    #[cfg(target_os = "linux")]
+    {
+        let told = rustix::system::sysinfo();
+        told.totalram * u64::from(told.mem_unit)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        1 << 46
+    }
+});
+
 /// Who sees what is written to a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -87,11 +101,23 @@ impl SharedFile {
             .map_err(refused(&format!("no room for a file of {length} bytes")))
     }
 
-    /// Never let it become shorter, where the system can promise that: whoever has it mapped
-    /// would die of looking beyond its end. (A file that was not made for that stays as it is.)
-    pub(super) fn keep_length(&self) {
+    /// Have the system promise that it never becomes shorter, where it has such files: whoever has
+    /// it mapped would die of looking beyond its end.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if it is no file of which the system promises that.
+    pub(super) fn keep_length(&self) -> Result<()> {
         #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fcntl_add_seals(&self.fd, rustix::fs::SealFlags::SHRINK);
+        {
+            use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals};
+            // (Whoever may not write to it cannot say so, but somebody may have done that before.)
+            let _ = fcntl_add_seals(&self.fd, SealFlags::SHRINK);
+            if !fcntl_get_seals(&self.fd).is_ok_and(|seals| seals.contains(SealFlags::SHRINK)) {
+                let text = "it is no file in memory that can be kept from becoming shorter";
+                return Err(Error::Value(format!("file {}: {text}", self.number())));
+            }
+        }
+        Ok(())
     }
 
     /// Reserve memory, where the system can, since writing to a mapping without any would kill the

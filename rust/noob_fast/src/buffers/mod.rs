@@ -3,8 +3,8 @@
 //!
 //! The file begins with a page that is left to other uses, and a [`table`] of the buffers in use,
 //! by which a reader in another process can tell that a handle has been released. The rest is
-//! [`space`], in ranges of [`classes`] of sizes; small buffers are cells of [`slabs`]. All that
-//! touches memory is in [`memory`].
+//! [`space`], in ranges of whole pages; small buffers are cells of [`slabs`], in [`classes`] of
+//! sizes. All that touches memory is in [`memory`].
 
 mod classes;
 mod memory;
@@ -16,14 +16,26 @@ mod table;
 mod topology;
 
 pub use memory::SharedFile;
-pub use pool::{Buffer, Limits, Pool, Stats, note_fork};
+pub use pool::{Buffer, Pool, Stats};
 pub use reader::{Reader, View};
+pub use space::Limits;
 pub use topology::{NODES, Topology};
 
 use std::fmt;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 #[cfg(test)]
 mod tests;
+
+/// How many forks led to this process.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// A forked process calls this first of all. Its copies of pools are its parent's, and it may have
+/// been forked while another thread held one's lock.
+pub fn note_fork() {
+    FORKS.fetch_add(1, Relaxed);
+}
 
 /// A buffer's name, good in every process that has the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,45 +1,17 @@
 //! The owner's side: buffers come into use and go out of it, from any thread of one process.
 
-use super::Handle;
 use super::classes::SMALL;
 use super::memory::{Mapping, SharedFile};
 use super::slabs::{Cell, Slabs};
-use super::space::Space;
+use super::space::{Limits, Space};
 use super::table::Table;
 use super::topology::Topology;
+use super::{FORKS, Handle};
 use crate::error::{Error, Result};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How many forks led to this process.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-/// A forked process calls this first of all. Its copies of pools are its parent's, and it may have
-/// been forked while another thread held one's lock.
-pub fn note_fork() {
-    FORKS.fetch_add(1, Relaxed);
-}
-
-/// How much free memory is kept, because memory that was used before is quick.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Bytes that are always kept.
-    pub spare: u64,
-    /// For how long as much is kept as was in use at some time; then for half of it, and so on.
-    pub keep: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            spare: 32 << 20,
-            keep: Duration::from_secs(10),
-        }
-    }
-}
+use std::time::Instant;
 
 /// What a pool holds, in bytes, but for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +84,10 @@ impl Pool {
     /// Begin to hand out buffers of a file, in this process only.
     ///
     /// # Errors
-    /// [`Error::Value`] if more of the file is in use than its front, [`Error::System`] if there is no
-    /// room for the table.
+    /// [`Error::Value`] if more of the file is in use than its front, or it can become shorter;
+    /// [`Error::System`] if there is no room for the table.
     pub fn new(file: SharedFile, limits: Limits, topology: Topology) -> Result<Self> {
-        file.keep_length();
+        file.keep_length()?;
         let state = State {
             table: Table::create(&file)?,
             space: Space::new(limits),
@@ -157,10 +129,27 @@ impl Pool {
         if let Some(goal) = state.space.settle(Instant::now()) {
             state.space.shrink(goal, &self.file);
         }
-        match state.take(nbytes, node, Some(&self.file))? {
-            Some(taken) => Ok(self.hand_out(&state, taken)),
-            None => unreachable!("only without a file there may be nothing"),
+        state.back(&self.file)?;
+        let file = (nbytes <= SMALL).then_some(&self.file);
+        if let Some(taken) = state.take(nbytes, node, file)? {
+            return Ok(self.hand_out(&state, taken));
         }
+        // Reserving memory takes long, so that others go on meanwhile.
+        let bare = state.space.take_bare(nbytes, node, &self.file)?;
+        let (offset, length) = state.space.extent(bare);
+        drop(state);
+        let reserved = self.file.reserve(offset, length);
+        let mut state = self.lock();
+        if let Err(error) = reserved {
+            state.space.undo(bare);
+            return Err(error);
+        }
+        if let Err(error) = state.back(&self.file) {
+            state.space.give(bare);
+            return Err(error);
+        }
+        let taken = state.note(nbytes, Place::Range(bare));
+        Ok(self.hand_out(&state, taken))
     }
 
     /// The same, if that needs no call of the system and no waiting for another thread.
@@ -261,22 +250,31 @@ impl State {
         (slot.handle == *handle).then_some(slot)
     }
 
+    /// The line of the table that is used next.
+    fn line(&self) -> u32 {
+        self.vacant
+            .last()
+            .copied()
+            .unwrap_or(self.slots.len() as u32)
+    }
+
+    /// Take memory for that line, if it has none.
+    fn back(&mut self, file: &SharedFile) -> Result<()> {
+        if self.table.has(self.line()) {
+            return Ok(());
+        }
+        self.table.back(file)
+    }
+
+    /// Bring a buffer into use; as [`Space::take`].
     fn take(
         &mut self,
         nbytes: u64,
         node: u16,
         file: Option<&SharedFile>,
     ) -> Result<Option<(Handle, Place)>> {
-        let line = self
-            .vacant
-            .last()
-            .copied()
-            .unwrap_or(self.slots.len() as u32);
-        if !self.table.has(line) {
-            match file {
-                Some(file) => self.table.back(file)?,
-                None => return Ok(None),
-            }
+        if !self.table.has(self.line()) {
+            return Ok(None);
         }
         let place = if nbytes <= SMALL {
             self.slabs
@@ -285,9 +283,12 @@ impl State {
         } else {
             self.space.take(nbytes, node, file)?.map(Place::Range)
         };
-        let Some(place) = place else {
-            return Ok(None);
-        };
+        Ok(place.map(|place| self.note(nbytes, place)))
+    }
+
+    /// Note a buffer that comes into use.
+    fn note(&mut self, nbytes: u64, place: Place) -> (Handle, Place) {
+        let line = self.line();
         let offset = match place {
             Place::Range(range) => self.space.range(range).offset,
             Place::Cell(cell) => self.space.range(cell.range).offset + cell.at,
@@ -313,7 +314,7 @@ impl State {
         self.table.write(&handle);
         self.buffers += 1;
         self.asked += nbytes;
-        Ok(Some((handle, place)))
+        (handle, place)
     }
 
     /// Whether a buffer was in use, which now ends.

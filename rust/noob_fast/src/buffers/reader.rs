@@ -15,7 +15,7 @@ pub struct Reader {
 
 #[derive(Debug, Default)]
 struct Mapped {
-    table: Option<Arc<Table>>,
+    table: Option<Table>,
     /// Parts of the file, one after the other, and where each begins and ends. A file grows by
     /// whole parts, and no buffer lies in two.
     parts: Vec<(u64, u64, Arc<Mapping>)>,
@@ -40,11 +40,15 @@ impl View {
 
 impl Reader {
     /// Nothing is mapped before the first handle comes, so the pool may begin later.
-    pub fn new(file: SharedFile) -> Self {
-        Reader {
+    ///
+    /// # Errors
+    /// [`Error::Value`] if the file can become shorter.
+    pub fn new(file: SharedFile) -> Result<Self> {
+        file.keep_length()?;
+        Ok(Reader {
             file,
             mapped: Mutex::default(),
-        }
+        })
     }
 
     pub fn file(&self) -> &SharedFile {
@@ -62,8 +66,8 @@ impl Reader {
     /// file or the file has no pool, [`Error::System`] if it cannot be mapped.
     pub fn open(&self, handle: &Handle, private: bool) -> Result<View> {
         let length = handle.nbytes as usize;
+        let (mapping, at) = self.locate(handle)?;
         if private {
-            self.locate(handle)?;
             let start = handle.offset / *PAGE * *PAGE;
             let at = (handle.offset - start) as usize;
             let mapping = self
@@ -76,7 +80,6 @@ impl Reader {
                 writable: true,
             });
         }
-        let (mapping, at) = self.locate(handle)?;
         Ok(View {
             mapping,
             at,
@@ -109,7 +112,7 @@ impl Reader {
         }
         let table = match &mapped.table {
             Some(table) => table,
-            None => &*mapped.table.insert(Arc::new(Table::open(&self.file)?)),
+            None => &*mapped.table.insert(Table::open(&self.file)?),
         };
         if !table.has_live(handle) {
             let text = format!("the buffer has been released: {handle}");

@@ -36,19 +36,24 @@ impl Table {
     /// Begin one.
     pub fn create(file: &SharedFile) -> Result<Self> {
         let length = file.length()?;
-        if length > front() {
-            let text = format!(
+        let taken = || {
+            let front = front();
+            Error::Value(format!(
                 "the file has a pool already, or something else: {length} bytes, of which only \
-                 the first {} may be used before",
-                front()
-            );
-            return Err(Error::Value(text));
+                 the first {front} may be used before",
+            ))
+        };
+        if length > front() {
+            return Err(taken());
         }
         file.grow(data())?;
         let mut table = Self::map(file, Access::Shared)?;
         table.back(file)?;
-        table.mapping.word(1).store(1, Relaxed);
-        table.mapping.word(0).store(MARK, Release);
+        // (Another may have come as far at the same time.)
+        let mark = table.mapping.word(0);
+        mark.compare_exchange(0, MARK, Relaxed, Relaxed)
+            .map_err(|_| taken())?;
+        table.mapping.word(1).fetch_max(1, Release);
         Ok(table)
     }
 
@@ -105,7 +110,9 @@ impl Table {
 
     /// Whether a buffer is in use.
     pub fn has_live(&self, handle: &Handle) -> bool {
-        if handle.slot == 0 || u64::from(handle.slot) >= self.mapping.word(1).load(Relaxed) {
+        // (Whoever has the file can write any number there.)
+        let lines = self.mapping.word(1).load(Relaxed).min(u64::from(LINES));
+        if handle.slot == 0 || u64::from(handle.slot) >= lines {
             return false;
         }
         let first = handle.slot as usize * 4;

@@ -1,15 +1,14 @@
 //! The allocator by itself: what is in use never overlaps, and all comes back.
 
 use super::classes::{SMALL, class, slab};
-use super::memory::{PAGE, SharedFile};
+use super::memory::{Access, MEMORY, PAGE, SharedFile};
 use super::table::{LINES, data};
 use super::topology::Topology;
 use super::{Buffer, Handle, Limits, Pool, Reader};
 use crate::error::Error;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ fn pool() -> Arc<Pool> {
 }
 
 fn reader(pool: &Pool) -> Reader {
-    Reader::new(SharedFile::duplicate(pool.file().number()).unwrap())
+    Reader::new(SharedFile::duplicate(pool.file().number()).unwrap()).unwrap()
 }
 
 /// Numbers that look random, and are the same each time.
@@ -203,7 +202,7 @@ fn a_file_has_one_pool_and_may_have_something_in_front() {
     let file = SharedFile::create().unwrap();
     file.grow(*PAGE).unwrap();
     let number = file.number();
-    let early = Reader::new(SharedFile::duplicate(number).unwrap());
+    let early = Reader::new(SharedFile::duplicate(number).unwrap()).unwrap();
     let made_up = Handle {
         offset: data(),
         nbytes: 1,
@@ -223,9 +222,80 @@ fn a_file_has_one_pool_and_may_have_something_in_front() {
 }
 
 #[test]
+fn of_many_that_begin_in_a_file_one_succeeds() {
+    for _ in 0..20 {
+        let file = SharedFile::create().unwrap();
+        let start = Barrier::new(3);
+        let one = || {
+            let file = SharedFile::duplicate(file.number()).unwrap();
+            start.wait();
+            Pool::new(file, Limits::default(), Topology::default()).is_ok()
+        };
+        let begun = thread::scope(|scope| {
+            let all: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
+            all.into_iter()
+                .filter_map(|thread| thread.join().unwrap().then_some(()))
+                .count()
+        });
+        assert_eq!(begun, 1);
+    }
+}
+
+#[test]
+fn a_number_of_lines_that_cannot_be_is_not_believed() {
+    let pool = pool();
+    let reader = reader(&pool);
+    let handle = pool.acquire(1).unwrap().handle;
+    let file = SharedFile::duplicate(pool.file().number()).unwrap();
+    let table = file.map(*PAGE, 4096, Access::Shared).unwrap();
+    table.word(1).store(u64::MAX, Ordering::Relaxed);
+    for slot in [1, LINES - 1, LINES, u32::MAX] {
+        let forged = Handle { slot, ..handle };
+        assert!(matches!(reader.check(&forged), Err(Error::UseAfterFree(_))));
+    }
+}
+
+#[test]
+fn threads_take_cold_memory_at_the_same_time() {
+    let pool = pool();
+    let take = |nbytes: u64| (0..20).map(|_| pool.acquire(nbytes).unwrap()).collect();
+    let all: Vec<Vec<Buffer>> = thread::scope(|scope| {
+        let workers: Vec<_> = [40_000, 300_000, 1 << 20]
+            .map(|nbytes| scope.spawn(move || take(nbytes)))
+            .into();
+        workers.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut spans: Vec<_> = all.iter().flatten().map(|buffer| buffer.handle).collect();
+    spans.sort_unstable_by_key(|handle| handle.offset);
+    assert!(spans.is_sorted_by(|one, next| one.offset + one.nbytes <= next.offset));
+    assert_eq!(pool.stats().unwrap().buffers, 60);
+    drop(all);
+    assert_eq!(pool.stats().unwrap().live, 0);
+}
+
+#[test]
+fn what_is_joined_lies_in_one_part_of_the_file() {
+    let (pool, part) = (pool(), 64 << 20);
+    let all: Vec<Buffer> = (0..4).map(|_| pool.acquire(part / 2).unwrap()).collect();
+    let starts = [all[0].handle.offset, all[2].handle.offset];
+    assert_eq!(starts[1], starts[0] + part);
+    drop(all);
+    let across = pool.acquire(part + 1).unwrap();
+    assert!(across.handle.offset >= starts[1] + part);
+    across.begin_view().unwrap();
+    let whole = [0, 1].map(|_| pool.acquire(part).unwrap());
+    let mut offsets = whole.each_ref().map(|buffer| buffer.handle.offset);
+    offsets.sort_unstable();
+    assert_eq!(offsets, starts);
+    for buffer in whole {
+        buffer.begin_view().unwrap();
+    }
+}
+
+#[test]
 fn without_room_nothing_is_taken() {
     let pool = pool();
-    for nbytes in [u64::MAX, 1 << 62, (1 << 46) + 1] {
+    for nbytes in [u64::MAX, 1 << 62, *MEMORY + 1] {
         assert!(matches!(pool.acquire(nbytes), Err(Error::System(..))));
     }
     assert!(SharedFile::duplicate(-1).is_err() && SharedFile::duplicate(1 << 30).is_err());
@@ -316,62 +386,4 @@ fn threads_share_a_pool() {
         worker.join().unwrap();
     }
     assert_eq!(pool.stats().unwrap().live, 0);
-}
-
-/// A made-up tree of nodes, removed when it is dropped.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn new(name: &str, nodes: &[(&str, &str)]) -> Self {
-        let root = std::env::temp_dir().join(format!("noob-{}-{name}", std::process::id()));
-        for (node, cpus) in nodes {
-            fs::create_dir_all(root.join(node)).unwrap();
-            fs::write(root.join(node).join("cpulist"), cpus).unwrap();
-        }
-        Tree(root)
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-#[test]
-fn nodes_are_read_from_a_tree() {
-    let nodes = [
-        ("node0", "0-1,4\n"),
-        ("node3", "2-3\n"),
-        ("node4", "\n"),
-        ("power", "7"),
-    ];
-    let tree = Tree::new("several", &nodes);
-    let topology = Topology::read(&tree.0);
-    let found: Vec<u16> = (0..7).map(|cpu| topology.node_of(cpu)).collect();
-    assert_eq!(found, [0, 0, 3, 3, 0, 0, 0]);
-    let file = SharedFile::create().unwrap();
-    let pool = Arc::new(Pool::new(file, Limits::default(), topology).unwrap());
-    assert!([0, 3].contains(&pool.acquire(1).unwrap().node));
-}
-
-#[test]
-fn one_node_is_none() {
-    let tree = Tree::new("one", &[("node0", "0-63"), ("node1", "")]);
-    assert_eq!(Topology::read(&tree.0), Topology::default());
-    assert_eq!(Topology::read(&tree.0.join("nothing")), Topology::default());
-    assert_eq!(Topology::default().here(), 0);
-}
-
-#[test]
-fn nonsense_in_a_tree_is_left_out() {
-    let nodes = [
-        ("node1", "x,3-2,1-,-,5,0-99999999999999999999"),
-        ("node2", "4-99999999"),
-    ];
-    let tree = Tree::new("nonsense", &nodes);
-    let topology = Topology::read(&tree.0);
-    let found: Vec<u16> = [1, 3, 5, 4, 9].map(|cpu| topology.node_of(cpu)).into();
-    assert_eq!(found[..2], [0, 0]);
-    assert_eq!(found[3..], [2, 2]);
 }

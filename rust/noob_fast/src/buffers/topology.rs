@@ -65,3 +65,70 @@ fn processors(list: &str) -> Vec<usize> {
     });
     parts.flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Topology;
+    use crate::buffers::{Limits, Pool, SharedFile};
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    /// A made-up tree of nodes, removed when it is dropped.
+    struct Tree(PathBuf);
+
+    impl Tree {
+        fn new(name: &str, nodes: &[(&str, &str)]) -> Self {
+            let root = std::env::temp_dir().join(format!("noob-{}-{name}", std::process::id()));
+            for (node, cpus) in nodes {
+                fs::create_dir_all(root.join(node)).unwrap();
+                fs::write(root.join(node).join("cpulist"), cpus).unwrap();
+            }
+            Tree(root)
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn nodes_are_read_from_a_tree() {
+        let nodes = [
+            ("node0", "0-1,4\n"),
+            ("node3", "2-3\n"),
+            ("node4", "\n"),
+            ("power", "7"),
+        ];
+        let tree = Tree::new("several", &nodes);
+        let topology = Topology::read(&tree.0);
+        let found: Vec<u16> = (0..7).map(|cpu| topology.node_of(cpu)).collect();
+        assert_eq!(found, [0, 0, 3, 3, 0, 0, 0]);
+        let file = SharedFile::create().unwrap();
+        let pool = Arc::new(Pool::new(file, Limits::default(), topology).unwrap());
+        assert!([0, 3].contains(&pool.acquire(1).unwrap().node));
+    }
+
+    #[test]
+    fn one_node_is_none() {
+        let tree = Tree::new("one", &[("node0", "0-63"), ("node1", "")]);
+        assert_eq!(Topology::read(&tree.0), Topology::default());
+        assert_eq!(Topology::read(&tree.0.join("nothing")), Topology::default());
+        assert_eq!(Topology::default().here(), 0);
+    }
+
+    #[test]
+    fn nonsense_in_a_tree_is_left_out() {
+        let nodes = [
+            ("node1", "x,3-2,1-,-,5,0-99999999999999999999"),
+            ("node2", "4-99999999"),
+        ];
+        let tree = Tree::new("nonsense", &nodes);
+        let topology = Topology::read(&tree.0);
+        let found: Vec<u16> = [1, 3, 5, 4, 9].map(|cpu| topology.node_of(cpu)).into();
+        assert_eq!(found[..2], [0, 0]);
+        assert_eq!(found[3..], [2, 2]);
+    }
+}

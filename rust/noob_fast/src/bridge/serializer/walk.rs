@@ -5,6 +5,7 @@ use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::flat;
 use super::leaf::{Held, item, next, own};
+use super::output::Frame;
 use crate::frame::writer::Writer;
 use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
 use pyo3::exceptions::PyRuntimeError;
@@ -28,7 +29,7 @@ struct Seen<'py> {
 pub struct Walker<'a, 'py> {
     pub serializer: &'a FastSerializer,
     pub py: Python<'py>,
-    pub writer: Writer,
+    pub writer: Writer<Frame<'py>>,
     callback: Option<&'a Bound<'py, PyAny>>,
     seen: Vec<Option<Seen<'py>>>,
     /// Room for the numbers of a list.
@@ -41,7 +42,7 @@ impl<'a, 'py> Walker<'a, 'py> {
     pub fn new(
         serializer: &'a FastSerializer,
         py: Python<'py>,
-        writer: Writer,
+        writer: Writer<Frame<'py>>,
         callback: Option<&'a Bound<'py, PyAny>>,
     ) -> Self {
         Walker {
@@ -55,8 +56,8 @@ impl<'a, 'py> Walker<'a, 'py> {
         }
     }
 
-    pub fn finish(self) -> Made<Vec<u8>> {
-        Ok(self.writer.finish()?)
+    pub fn finish(self) -> Made<Bound<'py, PyBytes>> {
+        Ok(self.writer.finish()?.finish()?)
     }
 
     pub fn value(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {

@@ -1,5 +1,5 @@
-//! What a walk writes without running any Python code, and the objects that it may therefore
-//! borrow.
+//! What a walk writes without running Python code, nearly always, and the objects that it may
+//! therefore borrow.
 
 use super::failure::Made;
 use super::walk::Walker;
@@ -79,8 +79,24 @@ pub fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<
     (more != 0).then(|| (Held::new(key), Held::new(value)))
 }
 
+/// Whether this is what `Walker::leaf` writes.
+#[inline]
+#[allow(unsafe_code, reason = "types are compared by address")]
+pub fn is_leaf(value: &Held) -> bool {
+    // SAFETY: `value` is alive, and types and singletons live as long as Python.
+    unsafe {
+        let kind = ffi::Py_TYPE(value.raw());
+        kind == &raw mut ffi::PyUnicode_Type
+            || kind == &raw mut ffi::PyLong_Type
+            || kind == &raw mut ffi::PyFloat_Type
+            || kind == &raw mut ffi::PyBool_Type
+            || value.raw() == ffi::Py_None()
+    }
+}
+
 impl<'py> Walker<'_, 'py> {
-    /// Writes what has no parts, without running any Python code; whether it was that.
+    /// Writes what has no parts; whether it was that. Where that took Python objects, it has set
+    /// `disturbed`: to make them may start the garbage collector, and that any code.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "measured: it is what most values are")]
     #[allow(
@@ -129,6 +145,14 @@ impl<'py> Walker<'_, 'py> {
                 return Ok(self.writer.ascii(std::str::from_utf8_unchecked(bytes))?);
             }
         }
+        self.wide(value)
+    }
+
+    /// Writes an exact str that is more than ASCII.
+    #[allow(unsafe_code, reason = "Python lends its text without a copy")]
+    fn wide(&mut self, value: Raw) -> Made<()> {
+        // SAFETY: `value` is alive: a container or the caller holds it.
+        let owned = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let mut length = 0;
         // SAFETY: `value` is an exact str; what is lent is UTF-8, and lives while the str does.
         let lent = unsafe {
@@ -142,16 +166,14 @@ impl<'py> Walker<'_, 'py> {
         };
         match lent {
             Some(text) => Ok(self.writer.str(text)?),
-            None => self.surrogates(value),
+            None => self.surrogates(&owned),
         }
     }
 
     #[cold]
-    #[allow(unsafe_code, reason = "the object is owned from here on")]
-    fn surrogates(&mut self, value: Raw) -> Made<()> {
+    fn surrogates(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
         drop(PyErr::take(self.py));
-        // SAFETY: `value` is alive: a container or the caller holds it.
-        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.disturbed = true;
         let bytes = value.call_method1("encode", ("utf-8", "surrogatepass"))?;
         Ok(self.writer.surrogates(
             bytes
@@ -166,6 +188,7 @@ impl<'py> Walker<'_, 'py> {
     fn big(&mut self, value: Raw) -> Made<()> {
         // SAFETY: `value` is alive: a container or the caller holds it.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.disturbed = true;
         let bits: usize = value.call_method0("bit_length")?.extract()?;
         let signed = PyDict::new(self.py);
         signed.set_item("signed", true)?;

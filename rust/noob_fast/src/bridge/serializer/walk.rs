@@ -4,7 +4,7 @@
 use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::flat;
-use super::leaf::{Held, item, next, own};
+use super::leaf::{Held, is_leaf, item, next, own};
 use super::output::Frame;
 use crate::frame::writer::Writer;
 use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
@@ -17,8 +17,10 @@ use pyo3::types::{
     PyType,
 };
 
-/// Of records whose keys were seen as objects, so many are remembered.
+/// Of records whose keys were seen as objects, so many are found again.
 const SEEN: usize = 256;
+/// A list of more leaves is no mere part of a record.
+const FEW: usize = 64;
 
 /// A record by the addresses of its keys, which it keeps alive.
 struct Seen<'py> {
@@ -31,11 +33,15 @@ pub struct Walker<'a, 'py> {
     pub py: Python<'py>,
     pub writer: Writer<Frame<'py>>,
     callback: Option<&'a Bound<'py, PyAny>>,
-    seen: Vec<Option<Seen<'py>>>,
+    seen: Vec<Seen<'py>>,
+    /// Which of them, from 1, by the addresses of its keys.
+    slots: [u16; SEEN],
     /// Room for the numbers of a list.
     pub ints: Vec<i64>,
     /// Keys and values of the records that are being written.
     entries: Vec<(Held, Held)>,
+    /// Whether a leaf made Python objects, by which other code may have run.
+    pub disturbed: bool,
 }
 
 impl<'a, 'py> Walker<'a, 'py> {
@@ -51,8 +57,10 @@ impl<'a, 'py> Walker<'a, 'py> {
             writer,
             callback,
             seen: Vec::new(),
+            slots: [0; SEEN],
             ints: Vec::new(),
             entries: Vec::new(),
+            disturbed: false,
         }
     }
 
@@ -64,6 +72,11 @@ impl<'a, 'py> Walker<'a, 'py> {
         if self.leaf(value.as_ptr())? {
             return Ok(());
         }
+        self.compound(value)
+    }
+
+    /// Writes what is no leaf.
+    fn compound(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
         if let Ok(dict) = value.cast_exact::<PyDict>() {
             with_critical_section(dict, || self.dict(dict))
         } else if let Ok(list) = value.cast_exact::<PyList>() {
@@ -119,7 +132,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    /// Writes a leaf, or a list of floats, without running any Python code; whether it was that.
+    /// Writes a leaf, or a list of few leaves or of floats; whether it was that.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -135,9 +148,21 @@ impl<'a, 'py> Walker<'a, 'py> {
             return Ok(false);
         }
         own(self.py, value, |value| match value.cast_exact::<PyList>() {
-            Ok(list) => with_critical_section(list, || self.floats(list, list.len())),
+            Ok(list) => with_critical_section(list, || self.leaves(list)),
             Err(_) => Ok(false),
         })
+    }
+
+    fn leaves(&mut self, list: &Bound<'py, PyList>) -> Made<bool> {
+        let count = list.len();
+        if self.floats(list, count)? {
+            return Ok(true);
+        }
+        if count > FEW || !(0..count).all(|at| item(list, at).is_some_and(|item| is_leaf(&item))) {
+            return Ok(false);
+        }
+        self.list(list)?;
+        Ok(true)
     }
 
     fn list(&mut self, list: &Bound<'py, PyList>) -> Made<()> {
@@ -151,7 +176,7 @@ impl<'a, 'py> Walker<'a, 'py> {
                 return Err(changed("list").into());
             };
             if !self.leaf(item.raw())? {
-                own(self.py, &item, |item| self.value(item))
+                own(self.py, &item, |item| self.compound(item))
                     .map_err(|failure| failure.within(|| format!("[{at}]")))?;
             }
         }
@@ -183,13 +208,16 @@ impl<'a, 'py> Walker<'a, 'py> {
         let end = self.entries.len();
         // What was noted holds until other code runs.
         let mut at = start;
-        while at < end {
-            // Out of the entries while it is written, since others may be noted.
-            let entry = self.entries[at].1.again();
-            if !self.quiet(&entry)? {
-                break;
+        while at < end && !self.disturbed {
+            let (key, item) = (self.entries[at].0.again(), self.entries[at].1.again());
+            match self.quiet(&item) {
+                Ok(true) => at += 1,
+                Ok(false) => break,
+                Err(failure) if self.disturbed => return Err(failure),
+                Err(failure) => {
+                    return Err(own(self.py, &key, |key| failure.within(|| step(key))));
+                }
             }
-            at += 1;
         }
         if at == end {
             return Ok(());
@@ -203,12 +231,10 @@ impl<'a, 'py> Walker<'a, 'py> {
                 return Err(changed("dict").into());
             }
             at += 1;
-            if !self.quiet(&item)? {
-                own(self.py, &key, |key| {
-                    own(self.py, &item, |item| self.value(item))
-                        .map_err(|failure| failure.within(|| step(key)))
-                })?;
-            }
+            own(self.py, &key, |key| {
+                own(self.py, &item, |item| self.value(item))
+                    .map_err(|failure| failure.within(|| step(key)))
+            })?;
         }
         if at != end || dict.len() != end - start {
             return Err(changed("dict").into());
@@ -252,11 +278,9 @@ impl<'a, 'py> Walker<'a, 'py> {
                 (hash.rotate_left(5) ^ (key.raw() as usize >> 4))
                     .wrapping_mul(0x9E37_79B9_7F4A_7C15)
             });
-        if self.seen.is_empty() {
-            self.seen.resize_with(SEEN, || None);
-        }
         let slot = hash >> (usize::BITS - SEEN.ilog2());
-        if let Some(seen) = &self.seen[slot] {
+        let place = usize::from(self.slots[slot]).wrapping_sub(1);
+        if let Some(seen) = self.seen.get(place) {
             let entries = &self.entries[start..];
             let same =
                 |(seen, (key, _)): (&Bound<'py, PyAny>, &(Held, Held))| seen.as_ptr() == key.raw();
@@ -291,7 +315,12 @@ impl<'a, 'py> Walker<'a, 'py> {
         if !noted.all(|(key, (again, _))| key.as_ptr() == again.raw()) {
             return Err(changed("dict").into());
         }
-        self.seen[slot] = Some(Seen { number, keys });
+        if let Some(seen) = self.seen.get_mut(place) {
+            *seen = Seen { number, keys };
+        } else {
+            self.seen.push(Seen { number, keys });
+            self.slots[slot] = self.seen.len() as u16;
+        }
         Ok(true)
     }
 

@@ -299,7 +299,8 @@ impl<O: Output> Writer<O> {
     }
 
     fn clock(&mut self, time: Time) {
-        self.out.put(&[time.hour, time.minute, time.second, time.fold]);
+        self.out
+            .put(&[time.hour, time.minute, time.second, time.fold]);
         self.out.put(&time.microsecond.to_le_bytes());
     }
 

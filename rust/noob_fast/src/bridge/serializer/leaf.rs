@@ -201,12 +201,30 @@ impl<'py> Walker<'_, 'py> {
         )?)
     }
 
+    /// Writes a list of floats, or of ints that are not big; whether it was that.
+    #[inline]
+    #[allow(unsafe_code, reason = "types are compared by address")]
+    pub fn column(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+        let Some(first) = item(list, 0) else {
+            return Ok(false);
+        };
+        // SAFETY: the item is alive, since no Python code has run.
+        let kind = unsafe { ffi::Py_TYPE(first.raw()) };
+        if kind == &raw mut ffi::PyFloat_Type {
+            self.floats(list, count)
+        } else if kind == &raw mut ffi::PyLong_Type {
+            self.ints(list, count)
+        } else {
+            Ok(false)
+        }
+    }
+
     #[inline]
     #[allow(
         unsafe_code,
         reason = "types are compared by address, and read by Python's C API"
     )]
-    pub fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+    fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         // SAFETY: each item is alive, since no Python code runs in between; an exact float has a
         // double to read.
         let float = |at| unsafe {
@@ -214,9 +232,6 @@ impl<'py> Walker<'_, 'py> {
             let is_float = ffi::Py_TYPE(item.raw()) == &raw mut ffi::PyFloat_Type;
             is_float.then(|| ffi::PyFloat_AS_DOUBLE(item.raw()))
         };
-        if float(0).is_none() {
-            return Ok(false);
-        }
         Ok(self.writer.floats((0..count).map(float))?)
     }
 
@@ -224,7 +239,7 @@ impl<'py> Walker<'_, 'py> {
         unsafe_code,
         reason = "types are compared by address, and read by Python's C API"
     )]
-    pub fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+    fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         self.ints.clear();
         for at in 0..count {
             let Some(item) = item(list, at) else {

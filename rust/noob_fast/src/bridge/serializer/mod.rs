@@ -6,6 +6,7 @@ mod known;
 mod leaf;
 mod numpy;
 mod output;
+mod records;
 mod types;
 mod walk;
 

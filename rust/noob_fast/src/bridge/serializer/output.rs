@@ -21,7 +21,10 @@ pub struct Frame<'py> {
     capacity: usize,
 }
 
-#[allow(unsafe_code, reason = "pyo3 has no writer of bytes that tells its room")]
+#[allow(
+    unsafe_code,
+    reason = "pyo3 has no writer of bytes that tells its room"
+)]
 impl<'py> Frame<'py> {
     /// An empty one with room for so many bytes.
     pub fn new(py: Python<'py>, capacity: usize) -> PyResult<Self> {
@@ -73,6 +76,10 @@ impl<'py> Frame<'py> {
 }
 
 #[allow(unsafe_code, reason = "the memory is Python's")]
+#[allow(
+    clippy::inline_always,
+    reason = "measured: it is called for every value"
+)]
 impl Output for Frame<'_> {
     fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: so many bytes are written, and nobody else has the memory.

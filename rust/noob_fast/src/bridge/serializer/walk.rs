@@ -4,10 +4,11 @@
 use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::flat;
-use super::leaf::{Held, is_leaf, item, next, own};
+use super::leaf::{Held, is_leaf, item, own};
 use super::output::Frame;
+use super::records::Records;
 use crate::frame::writer::Writer;
-use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
+use crate::frame::{BESIDE_FROM, Beside};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -17,29 +18,17 @@ use pyo3::types::{
     PyType,
 };
 
-/// Of records whose keys were seen as objects, so many are found again.
-const SEEN: usize = 256;
 /// A list of more leaves is no mere part of a record.
 const FEW: usize = 64;
-
-/// A record by the addresses of its keys, which it keeps alive.
-struct Seen<'py> {
-    number: u32,
-    keys: Vec<Bound<'py, PyAny>>,
-}
 
 pub struct Walker<'a, 'py> {
     pub serializer: &'a FastSerializer,
     pub py: Python<'py>,
     pub writer: Writer<Frame<'py>>,
     callback: Option<&'a Bound<'py, PyAny>>,
-    seen: Vec<Seen<'py>>,
-    /// Which of them, from 1, by the addresses of its keys.
-    slots: [u16; SEEN],
+    pub records: Records<'py>,
     /// Room for the numbers of a list.
     pub ints: Vec<i64>,
-    /// Keys and values of the records that are being written.
-    entries: Vec<(Held, Held)>,
     /// Whether a leaf made Python objects, by which other code may have run.
     pub disturbed: bool,
 }
@@ -56,10 +45,8 @@ impl<'a, 'py> Walker<'a, 'py> {
             py,
             writer,
             callback,
-            seen: Vec::new(),
-            slots: [0; SEEN],
             ints: Vec::new(),
-            entries: Vec::new(),
+            records: Records::new(),
             disturbed: false,
         }
     }
@@ -139,7 +126,7 @@ impl<'a, 'py> Walker<'a, 'py> {
         reason = "measured: it is most fields of records"
     )]
     #[allow(unsafe_code, reason = "types are compared by address")]
-    fn quiet(&mut self, value: &Held) -> Made<bool> {
+    pub fn quiet(&mut self, value: &Held) -> Made<bool> {
         if self.leaf(value.raw())? {
             return Ok(true);
         }
@@ -155,21 +142,25 @@ impl<'a, 'py> Walker<'a, 'py> {
 
     fn leaves(&mut self, list: &Bound<'py, PyList>) -> Made<bool> {
         let count = list.len();
-        if self.floats(list, count)? {
+        if self.column(list, count)? {
             return Ok(true);
         }
         if count > FEW || !(0..count).all(|at| item(list, at).is_some_and(|item| is_leaf(&item))) {
             return Ok(false);
         }
-        self.list(list)?;
+        self.elements(list, count)?;
         Ok(true)
     }
 
     fn list(&mut self, list: &Bound<'py, PyList>) -> Made<()> {
         let count = list.len();
-        if count > 0 && (self.floats(list, count)? || self.ints(list, count)?) {
+        if self.column(list, count)? {
             return Ok(());
         }
+        self.elements(list, count)
+    }
+
+    fn elements(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<()> {
         self.writer.list(count)?;
         for at in 0..count {
             let Some(item) = item(list, at) else {
@@ -184,156 +175,6 @@ impl<'a, 'py> Walker<'a, 'py> {
             return Err(changed("list").into());
         }
         self.writer.leave();
-        Ok(())
-    }
-
-    fn dict(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
-        let count = dict.len();
-        let start = self.entries.len();
-        let is_record = self.record(dict, count)?;
-        let written = if is_record {
-            self.fields(dict, start)
-        } else {
-            self.writer.dict(count)?;
-            self.items(dict)
-        };
-        self.entries.truncate(start);
-        written?;
-        self.writer.leave();
-        Ok(())
-    }
-
-    /// The values of a record, whose entries were noted from `start` on.
-    fn fields(&mut self, dict: &Bound<'py, PyDict>, start: usize) -> Made<()> {
-        let end = self.entries.len();
-        // What was noted holds until other code runs.
-        let mut at = start;
-        while at < end && !self.disturbed {
-            let (key, item) = (self.entries[at].0.again(), self.entries[at].1.again());
-            match self.quiet(&item) {
-                Ok(true) => at += 1,
-                Ok(false) => break,
-                Err(failure) if self.disturbed => return Err(failure),
-                Err(failure) => {
-                    return Err(own(self.py, &key, |key| failure.within(|| step(key))));
-                }
-            }
-        }
-        if at == end {
-            return Ok(());
-        }
-        let mut position = 0;
-        for _ in start..at {
-            next(dict, &mut position);
-        }
-        while let Some((key, item)) = (at < end).then(|| next(dict, &mut position)).flatten() {
-            if self.entries[at].0.raw() != key.raw() {
-                return Err(changed("dict").into());
-            }
-            at += 1;
-            own(self.py, &key, |key| {
-                own(self.py, &item, |item| self.value(item))
-                    .map_err(|failure| failure.within(|| step(key)))
-            })?;
-        }
-        if at != end || dict.len() != end - start {
-            return Err(changed("dict").into());
-        }
-        Ok(())
-    }
-
-    fn items(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
-        let count = dict.len();
-        let (mut position, mut at) = (0, 0);
-        while let Some((key, item)) = next(dict, &mut position) {
-            at += 1;
-            own(self.py, &item, |item| {
-                own(self.py, &key, |key| {
-                    self.value(key)
-                        .map_err(|failure| failure.within(|| " (a key)".to_string()))?;
-                    self.value(item)
-                        .map_err(|failure| failure.within(|| step(key)))
-                })
-            })?;
-            if at > count {
-                break;
-            }
-        }
-        if at != count {
-            return Err(changed("dict").into());
-        }
-        Ok(())
-    }
-
-    /// Begins a record, if the dict is one, and notes its entries.
-    fn record(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<bool> {
-        if count == 0 || count > RECORD_KEYS {
-            return Ok(false);
-        }
-        let start = self.entries.len();
-        self.note(dict, count)?;
-        let hash = self.entries[start..]
-            .iter()
-            .fold(0, |hash: usize, (key, _)| {
-                (hash.rotate_left(5) ^ (key.raw() as usize >> 4))
-                    .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            });
-        let slot = hash >> (usize::BITS - SEEN.ilog2());
-        let place = usize::from(self.slots[slot]).wrapping_sub(1);
-        if let Some(seen) = self.seen.get(place) {
-            let entries = &self.entries[start..];
-            let same =
-                |(seen, (key, _)): (&Bound<'py, PyAny>, &(Held, Held))| seen.as_ptr() == key.raw();
-            if seen.keys.len() == count && seen.keys.iter().zip(entries).all(same) {
-                self.writer.again(seen.number, count)?;
-                return Ok(true);
-            }
-        }
-        let keys: Vec<_> = self.entries[start..]
-            .iter()
-            .map(|(key, _)| own(self.py, key, Bound::clone))
-            .collect();
-        if !keys
-            .iter()
-            .all(PyAnyMethods::is_exact_instance_of::<PyString>)
-        {
-            return Ok(false);
-        }
-        let Some(writing) = self.writer.keys(count) else {
-            return Ok(false);
-        };
-        for key in &keys {
-            self.text(key.as_ptr())?;
-        }
-        let Some(number) = self.writer.record(&writing)? else {
-            return Ok(false);
-        };
-        // Writing a key may have run other code.
-        self.entries.truncate(start);
-        self.note(dict, count)?;
-        let mut noted = keys.iter().zip(&self.entries[start..]);
-        if !noted.all(|(key, (again, _))| key.as_ptr() == again.raw()) {
-            return Err(changed("dict").into());
-        }
-        if let Some(seen) = self.seen.get_mut(place) {
-            *seen = Seen { number, keys };
-        } else {
-            self.seen.push(Seen { number, keys });
-            self.slots[slot] = self.seen.len() as u16;
-        }
-        Ok(true)
-    }
-
-    /// Notes the entries of a dict.
-    #[inline]
-    fn note(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<()> {
-        let mut position = 0;
-        for _ in 0..count {
-            let Some(entry) = next(dict, &mut position) else {
-                return Err(changed("dict").into());
-            };
-            self.entries.push(entry);
-        }
         Ok(())
     }
 
@@ -388,24 +229,12 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 }
 
-fn type_name(kind: &Bound<'_, PyType>) -> String {
+pub fn type_name(kind: &Bound<'_, PyType>) -> String {
     kind.fully_qualified_name()
         .map_or_else(|_| kind.to_string(), |name| name.to_string())
 }
 
-/// How a path names what a dict has under a key.
-fn step(key: &Bound<'_, PyAny>) -> String {
-    let plain =
-        key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<pyo3::types::PyInt>();
-    let text = if plain { key.repr().ok() } else { None };
-    match text.map(|text| text.to_string_lossy().into_owned()) {
-        Some(text) if text.chars().count() <= 40 => format!("[{text}]"),
-        Some(text) => format!("[{}...]", text.chars().take(40).collect::<String>()),
-        None => format!("[a {}]", type_name(&key.get_type())),
-    }
-}
-
 #[cold]
-fn changed(what: &str) -> PyErr {
+pub fn changed(what: &str) -> PyErr {
     PyRuntimeError::new_err(format!("a {what} changed while it was written"))
 }

@@ -266,6 +266,56 @@ def test_values_that_hooks_change_are_errors(implementation: Any) -> None:
 
 
 @every_implementation
+def test_a_record_that_the_garbage_collector_changes_is_an_error(implementation: Any) -> None:
+    def record() -> dict[str, Any]:
+        return {"big": 1 << 90, **{f"k{i}": f"{i}" * 60 for i in range(9)}}
+
+    value = record()
+    dumps, thresholds, frame = implementation().dumps, gc.get_threshold(), None
+    kept: list[Any] = []
+
+    def clear(*_: Any) -> None:
+        value.clear()
+        kept.append([f"{i:0>60}" for i in range(5000)])  # where the strings were
+
+    gc.collect()  # also frees spare dicts, so that the next one may start a collection
+    gc.disable()
+    kept += [[i] for i in range(9)]
+    gc.set_threshold(1)
+    gc.callbacks.append(clear)
+    try:
+        gc.enable()
+        frame = dumps(value)
+    except RuntimeError:
+        pass
+    finally:
+        gc.callbacks.remove(clear)
+        gc.set_threshold(*thresholds)
+    assert frame is None or implementation().loads(frame) in (record(), {})
+
+
+@every_implementation
+def test_lists_in_records_come_back(implementation: Any) -> None:
+    lists: list[Any] = [[], [1, 2], [1, 1 << 70], [0.5], [0.5, 1], ["a", "é", "\ud800", None, True]]
+    lists += [["x"] * 64, ["x"] * 65, [[1]], ["a", (1,), {"b": ["c"]}]]
+    rows = [{"id": i, "items": items, "last": "end"} for i, items in enumerate(lists)]
+    assert same(back(implementation(), rows), rows)
+    shallow = implementation(max_depth=2)
+    with pytest.raises(UnserializableError, match=r"value\[0\]\['items'\].*max_depth = 2"):
+        shallow.dumps([{"items": ["a"]}])
+    with pytest.raises(UnserializableError, match=r"value\[0\]\['items'\].*max_depth = 2"):
+        shallow.dumps([{"items": [0.5]}])
+
+
+@every_implementation
+def test_frames_grow_and_shrink(implementation: Any) -> None:
+    serializer = implementation()
+    for size in (0, 300, 5_000_000, 1, 70_000, 2):
+        value = [bytes(size), "end"]
+        assert back(serializer, value) == value
+
+
+@every_implementation
 def test_pickles_only_where_allowed(implementation: Any) -> None:
     loose = implementation(allow_pickle=True)
     frame = loose.dumps([Colour.RED, Text("t"), np.array([], dtype=[("a", "O")])])

@@ -49,6 +49,7 @@
 //! Writing keeps the same account, so what one side may write the other may read.
 
 pub mod builder;
+pub mod output;
 pub mod reader;
 pub mod tree;
 pub mod writer;

@@ -1,5 +1,6 @@
+use super::output::{Output, SHORT};
 use super::tree::Tree;
-use super::{Beside, Date, HEADER, Known, Limits, Time, VERSION, seal};
+use super::{Beside, Date, HEADER, Known, Limits, Time, VERSION, seal, tag};
 use crate::error::Error;
 
 const LIMITS: Limits = Limits {
@@ -221,5 +222,19 @@ fn both_sides_keep_the_same_account() {
         let limits = Limits { bytes, ..LIMITS };
         assert_eq!(tree.frame(limits).is_ok(), bytes >= enough);
         assert_eq!(Tree::read(&frame, 0, limits).is_ok(), bytes >= enough);
+    }
+}
+
+#[test]
+fn text_of_every_length_follows_what_is_there() {
+    let text: String = ('!'..='~').cycle().take(70).collect();
+    for length in 0..=text.len() {
+        let mut out = b"before".to_vec();
+        if length <= SHORT {
+            out.short(tag::STR, &text.as_bytes()[..length]);
+            assert_eq!(out, [b"before\x80", &text.as_bytes()[..length]].concat());
+        }
+        let tree = Tree::List(vec![Tree::Str(text[..length].into()), Tree::None]);
+        assert_eq!(back(&tree), tree);
     }
 }

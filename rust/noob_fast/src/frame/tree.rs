@@ -54,7 +54,7 @@ impl Tree {
         Reader::new(frame, buffers, Grower, limits)?.read()
     }
 
-    fn write(&self, writer: &mut Writer) -> Result<()> {
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> Result<()> {
         match self {
             Tree::None => writer.none(),
             Tree::Bool(value) => writer.bool(*value),
@@ -105,7 +105,7 @@ impl Tree {
 }
 
 /// What a container holds, and its end.
-fn all(writer: &mut Writer, items: &[Tree]) -> Result<()> {
+fn all(writer: &mut Writer<Vec<u8>>, items: &[Tree]) -> Result<()> {
     for item in items {
         item.write(writer)?;
     }
@@ -113,7 +113,7 @@ fn all(writer: &mut Writer, items: &[Tree]) -> Result<()> {
     Ok(())
 }
 
-fn write_list(writer: &mut Writer, items: &[Tree]) -> Result<()> {
+fn write_list(writer: &mut Writer<Vec<u8>>, items: &[Tree]) -> Result<()> {
     let ints: Option<Vec<i64>> = items.iter().map(int).collect();
     if let (Some(ints), false) = (ints, items.is_empty()) {
         return writer.ints(&ints);
@@ -136,7 +136,7 @@ fn int(item: &Tree) -> Option<i64> {
     }
 }
 
-fn write_dict(writer: &mut Writer, items: &[(Tree, Tree)]) -> Result<()> {
+fn write_dict(writer: &mut Writer<Vec<u8>>, items: &[(Tree, Tree)]) -> Result<()> {
     let mut record = None;
     if items.iter().all(|(key, _)| matches!(key, Tree::Str(_)))
         && let Some(keys) = writer.keys(items.len())

@@ -1,5 +1,6 @@
 //! Writes values into a frame, one call a value, containers before what they hold.
 
+use super::output::Output;
 use super::{
     Account, Beside, Date, HEADER, Known, Limits, RECORD_KEYS, RECORD_SHAPES, Time, cost, seal, tag,
 };
@@ -7,8 +8,8 @@ use crate::error::{Error, Result};
 use rustc_hash::FxHashMap;
 
 /// Every error here is `Error::Frame` if the frame gets larger than allowed, or `Error::Depth`.
-pub struct Writer {
-    out: Vec<u8>,
+pub struct Writer<O> {
+    out: O,
     account: Account,
     /// The number of the record by its keys as they are written.
     shapes: FxHashMap<Box<[u8]>, u32>,
@@ -26,23 +27,24 @@ pub struct Keys {
     clippy::missing_errors_doc,
     reason = "it is the same for all, and said above"
 )]
-impl Writer {
-    /// A writer into `out`, whose capacity is used and whose content is not.
-    pub fn new(mut out: Vec<u8>, limits: Limits) -> Self {
-        out.clear();
-        out.resize(HEADER, 0);
-        Writer {
+impl<O: Output> Writer<O> {
+    /// A writer into `out`, whose room is used and whose content is not.
+    pub fn new(mut out: O, limits: Limits) -> Self {
+        out.truncate(0);
+        let mut writer = Writer {
             out,
             account: Account::new(limits),
             shapes: FxHashMap::default(),
             buffers: 0,
-        }
+        };
+        writer.out.put(&[0; HEADER]);
+        writer
     }
 
     /// The frame, when its value is written.
-    pub fn finish(mut self) -> Result<Vec<u8>> {
-        self.account.check(self.out.len())?;
-        seal(&mut self.out, self.buffers);
+    pub fn finish(mut self) -> Result<O> {
+        self.account.check(self.out.count())?;
+        seal(self.out.bytes(), self.buffers);
         Ok(self.out)
     }
 
@@ -62,13 +64,13 @@ impl Writer {
         if (0..0x80).contains(&value) {
             self.out.push(value as u8);
         } else if let Ok(value) = i8::try_from(value) {
-            self.tagged(tag::INT8, value.to_le_bytes());
+            self.out.tagged(tag::INT8, value.to_le_bytes());
         } else if let Ok(value) = i16::try_from(value) {
-            self.tagged(tag::INT16, value.to_le_bytes());
+            self.out.tagged(tag::INT16, value.to_le_bytes());
         } else if let Ok(value) = i32::try_from(value) {
-            self.tagged(tag::INT32, value.to_le_bytes());
+            self.out.tagged(tag::INT32, value.to_le_bytes());
         } else {
-            self.tagged(tag::INT64, value.to_le_bytes());
+            self.out.tagged(tag::INT64, value.to_le_bytes());
         }
     }
 
@@ -79,7 +81,7 @@ impl Writer {
 
     #[inline]
     pub fn float(&mut self, value: f64) {
-        self.tagged(tag::FLOAT, value.to_bits().to_le_bytes());
+        self.out.tagged(tag::FLOAT, value.to_bits().to_le_bytes());
     }
 
     #[inline]
@@ -102,9 +104,7 @@ impl Writer {
         if length > usize::from(tag::STR_END - tag::STR) {
             return self.sized(tag::LONG_STR, text.as_bytes());
         }
-        self.out.reserve(64);
-        self.out.push(tag::STR + length as u8);
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.short(tag::STR + length as u8, text.as_bytes());
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Writer {
             return None;
         }
         let keys = Keys {
-            start: self.out.len(),
+            start: self.out.count(),
             charged: self.account.bytes,
             count,
         };
@@ -178,10 +178,11 @@ impl Writer {
     /// A record with the keys just written, and its number; its values follow, up to `leave`.
     /// `None` if the frame has too many records with keys of their own: then nothing is written.
     pub fn record(&mut self, keys: &Keys) -> Result<Option<u32>> {
-        let known = self.shapes.get(&self.out[keys.start..]).copied();
+        let known = self.shapes.get(&self.out.bytes()[keys.start..]).copied();
         if known.is_none() && self.shapes.len() < RECORD_SHAPES {
             let number = self.shapes.len() as u32;
-            self.shapes.insert(self.out[keys.start..].into(), number);
+            self.shapes
+                .insert(self.out.bytes()[keys.start..].into(), number);
             self.account.enter(cost::RECORD, keys.count)?;
             return Ok(Some(number));
         }
@@ -199,28 +200,23 @@ impl Writer {
         self.out.push(tag::RECORD);
         self.length(number as usize);
         self.account.enter(cost::RECORD, count)?;
-        self.account.check(self.out.len())
+        self.account.check(self.out.count())
     }
 
     /// A list of floats, whole, where all of `count` are there.
     #[inline]
     pub fn floats(&mut self, values: impl ExactSizeIterator<Item = Option<f64>>) -> Result<bool> {
-        let (start, count) = (self.out.len(), values.len());
+        let (start, count) = (self.out.count(), values.len());
         self.out.push(tag::FLOATS);
         self.length(count);
-        let first = self.out.len();
-        self.out.resize(first + 8 * count, 0);
-        let (spaces, _) = self.out[first..].as_chunks_mut::<8>();
-        for (space, value) in spaces.iter_mut().zip(values) {
-            let Some(value) = value else {
-                self.out.truncate(start);
-                return Ok(false);
-            };
-            *space = value.to_bits().to_le_bytes();
+        let bytes = |value: Option<f64>| Some(value?.to_bits().to_le_bytes());
+        if !self.out.all(values.map(bytes)) {
+            self.out.truncate(start);
+            return Ok(false);
         }
         self.account.enter(cost::LIST, count)?;
         self.account.leave();
-        self.account.check(self.out.len())?;
+        self.account.check(self.out.count())?;
         Ok(true)
     }
 
@@ -240,13 +236,13 @@ impl Writer {
         } else {
             self.column(3, values, i64::to_le_bytes);
         }
-        self.account.check(self.out.len())
+        self.account.check(self.out.count())
     }
 
     fn column<const N: usize>(&mut self, width: u8, values: &[i64], cut: impl Fn(i64) -> [u8; N]) {
         self.out.push(tag::INTS + width);
         self.length(values.len());
-        self.out.extend(values.iter().flat_map(|&value| cut(value)));
+        self.out.all(values.iter().map(|&value| Some(cut(value))));
     }
 
     pub fn date(&mut self, date: Date) {
@@ -271,7 +267,7 @@ impl Writer {
     pub fn timedelta(&mut self, days: i32, seconds: i32, microseconds: i32) {
         self.out.push(tag::TIMEDELTA);
         for part in [days, seconds, microseconds] {
-            self.out.extend_from_slice(&part.to_le_bytes());
+            self.out.put(&part.to_le_bytes());
         }
     }
 
@@ -298,14 +294,14 @@ impl Writer {
     }
 
     fn day(&mut self, date: Date) {
-        self.out.extend_from_slice(&date.year.to_le_bytes());
-        self.out.extend_from_slice(&[date.month, date.day]);
+        self.out.put(&date.year.to_le_bytes());
+        self.out.put(&[date.month, date.day]);
     }
 
     fn clock(&mut self, time: Time) {
         self.out
-            .extend_from_slice(&[time.hour, time.minute, time.second, time.fold]);
-        self.out.extend_from_slice(&time.microsecond.to_le_bytes());
+            .put(&[time.hour, time.minute, time.second, time.fold]);
+        self.out.put(&time.microsecond.to_le_bytes());
     }
 
     #[inline]
@@ -313,22 +309,15 @@ impl Writer {
         self.out.push(tag);
         self.length(count);
         self.account.enter(cost, count)?;
-        self.account.check(self.out.len())
-    }
-
-    #[inline]
-    fn tagged<const N: usize>(&mut self, tag: u8, bytes: [u8; N]) {
-        self.out.reserve(1 + N);
-        self.out.push(tag);
-        self.out.extend_from_slice(&bytes);
+        self.account.check(self.out.count())
     }
 
     fn sized(&mut self, tag: u8, bytes: &[u8]) -> Result<()> {
         self.account
-            .check(self.out.len().saturating_add(bytes.len()))?;
+            .check(self.out.count().saturating_add(bytes.len()))?;
         self.out.push(tag);
         self.length(bytes.len());
-        self.out.extend_from_slice(bytes);
+        self.out.put(bytes);
         Ok(())
     }
 
@@ -341,11 +330,11 @@ impl Writer {
         if length <= 251 {
             self.out.push(length as u8);
         } else if let Ok(length) = u16::try_from(length) {
-            self.tagged(252, length.to_le_bytes());
+            self.out.tagged(252, length.to_le_bytes());
         } else if let Ok(length) = u32::try_from(length) {
-            self.tagged(253, length.to_le_bytes());
+            self.out.tagged(253, length.to_le_bytes());
         } else {
-            self.tagged(254, (length as u64).to_le_bytes());
+            self.out.tagged(254, (length as u64).to_le_bytes());
         }
     }
 }

@@ -31,7 +31,9 @@ pub struct Maker<'a, 'py> {
     pub serializer: &'a FastSerializer,
     pub py: Python<'py>,
     buffers: IntoIter<Object<'py>>,
-    strings: Vec<Option<(u128, u8, Object<'py>)>>,
+    /// Strings by their bytes, and which of them, from 1, by a hash of those.
+    strings: Vec<(u128, u8, Object<'py>)>,
+    slots: [u16; REMEMBERED],
     patience: usize,
 }
 
@@ -68,21 +70,20 @@ impl<'a, 'py> Maker<'a, 'py> {
             py,
             buffers: buffers.into_iter(),
             strings: Vec::new(),
+            slots: [0; REMEMBERED],
             patience: PATIENCE,
         }
     }
 
     /// A string of a few bytes, made before or now.
     fn short(&mut self, text: &[u8]) -> Made<Object<'py>> {
-        if self.strings.is_empty() {
-            self.strings.resize_with(REMEMBERED, || None);
-        }
         let mut padded = [0; SHORT];
         padded[..text.len()].copy_from_slice(text);
         let (bits, length) = (u128::from_le_bytes(padded), text.len() as u8);
         let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let slot = (mixed >> (64 - REMEMBERED.ilog2())) as usize;
-        if let Some((known, long, string)) = &self.strings[slot]
+        let place = usize::from(self.slots[slot]).wrapping_sub(1);
+        if let Some((known, long, string)) = self.strings.get(place)
             && *known == bits
             && *long == length
         {
@@ -91,7 +92,13 @@ impl<'a, 'py> Maker<'a, 'py> {
         }
         self.patience -= 1;
         let string = plain(self.py, text)?;
-        self.strings[slot] = Some((bits, length, string.clone()));
+        let remembered = (bits, length, string.clone());
+        if let Some(other) = self.strings.get_mut(place) {
+            *other = remembered;
+        } else {
+            self.strings.push(remembered);
+            self.slots[slot] = self.strings.len() as u16;
+        }
         Ok(string)
     }
 

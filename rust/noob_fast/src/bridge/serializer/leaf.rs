@@ -1,5 +1,5 @@
-//! What a walk writes without running any Python code, and the objects that it may therefore
-//! borrow.
+//! What a walk writes without running Python code, nearly always, and the objects that it may
+//! therefore borrow.
 
 use super::failure::Made;
 use super::walk::Walker;
@@ -79,8 +79,24 @@ pub fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<
     (more != 0).then(|| (Held::new(key), Held::new(value)))
 }
 
+/// Whether this is what `Walker::leaf` writes.
+#[inline]
+#[allow(unsafe_code, reason = "types are compared by address")]
+pub fn is_leaf(value: &Held) -> bool {
+    // SAFETY: `value` is alive, and types and singletons live as long as Python.
+    unsafe {
+        let kind = ffi::Py_TYPE(value.raw());
+        kind == &raw mut ffi::PyUnicode_Type
+            || kind == &raw mut ffi::PyLong_Type
+            || kind == &raw mut ffi::PyFloat_Type
+            || kind == &raw mut ffi::PyBool_Type
+            || value.raw() == ffi::Py_None()
+    }
+}
+
 impl<'py> Walker<'_, 'py> {
-    /// Writes what has no parts, without running any Python code; whether it was that.
+    /// Writes what has no parts; whether it was that. Where that took Python objects, it has set
+    /// `disturbed`: to make them may start the garbage collector, and that any code.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "measured: it is what most values are")]
     #[allow(
@@ -129,6 +145,14 @@ impl<'py> Walker<'_, 'py> {
                 return Ok(self.writer.ascii(std::str::from_utf8_unchecked(bytes))?);
             }
         }
+        self.wide(value)
+    }
+
+    /// Writes an exact str that is more than ASCII.
+    #[allow(unsafe_code, reason = "Python lends its text without a copy")]
+    fn wide(&mut self, value: Raw) -> Made<()> {
+        // SAFETY: `value` is alive: a container or the caller holds it.
+        let owned = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let mut length = 0;
         // SAFETY: `value` is an exact str; what is lent is UTF-8, and lives while the str does.
         let lent = unsafe {
@@ -142,16 +166,14 @@ impl<'py> Walker<'_, 'py> {
         };
         match lent {
             Some(text) => Ok(self.writer.str(text)?),
-            None => self.surrogates(value),
+            None => self.surrogates(&owned),
         }
     }
 
     #[cold]
-    #[allow(unsafe_code, reason = "the object is owned from here on")]
-    fn surrogates(&mut self, value: Raw) -> Made<()> {
+    fn surrogates(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
         drop(PyErr::take(self.py));
-        // SAFETY: `value` is alive: a container or the caller holds it.
-        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.disturbed = true;
         let bytes = value.call_method1("encode", ("utf-8", "surrogatepass"))?;
         Ok(self.writer.surrogates(
             bytes
@@ -166,6 +188,7 @@ impl<'py> Walker<'_, 'py> {
     fn big(&mut self, value: Raw) -> Made<()> {
         // SAFETY: `value` is alive: a container or the caller holds it.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.disturbed = true;
         let bits: usize = value.call_method0("bit_length")?.extract()?;
         let signed = PyDict::new(self.py);
         signed.set_item("signed", true)?;
@@ -178,12 +201,30 @@ impl<'py> Walker<'_, 'py> {
         )?)
     }
 
+    /// Writes a list of floats, or of ints that are not big; whether it was that.
+    #[inline]
+    #[allow(unsafe_code, reason = "types are compared by address")]
+    pub fn column(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+        let Some(first) = item(list, 0) else {
+            return Ok(false);
+        };
+        // SAFETY: the item is alive, since no Python code has run.
+        let kind = unsafe { ffi::Py_TYPE(first.raw()) };
+        if kind == &raw mut ffi::PyFloat_Type {
+            self.floats(list, count)
+        } else if kind == &raw mut ffi::PyLong_Type {
+            self.ints(list, count)
+        } else {
+            Ok(false)
+        }
+    }
+
     #[inline]
     #[allow(
         unsafe_code,
         reason = "types are compared by address, and read by Python's C API"
     )]
-    pub fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+    fn floats(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         // SAFETY: each item is alive, since no Python code runs in between; an exact float has a
         // double to read.
         let float = |at| unsafe {
@@ -191,9 +232,6 @@ impl<'py> Walker<'_, 'py> {
             let is_float = ffi::Py_TYPE(item.raw()) == &raw mut ffi::PyFloat_Type;
             is_float.then(|| ffi::PyFloat_AS_DOUBLE(item.raw()))
         };
-        if float(0).is_none() {
-            return Ok(false);
-        }
         Ok(self.writer.floats((0..count).map(float))?)
     }
 
@@ -201,7 +239,7 @@ impl<'py> Walker<'_, 'py> {
         unsafe_code,
         reason = "types are compared by address, and read by Python's C API"
     )]
-    pub fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
+    fn ints(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<bool> {
         self.ints.clear();
         for at in 0..count {
             let Some(item) = item(list, at) else {

@@ -5,6 +5,8 @@ mod failure;
 mod known;
 mod leaf;
 mod numpy;
+mod output;
+mod records;
 mod types;
 mod walk;
 
@@ -15,18 +17,22 @@ use crate::frame::reader::Reader;
 use crate::frame::writer::Writer;
 use build::Maker;
 use failure::{Failure, Made};
+use output::Frame;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use types::Types;
 use walk::Walker;
 
 /// Depth costs stack, of which a thread has some megabytes.
 const DEEPEST: usize = 1000;
-/// Memory of a frame that is kept for the next one.
-const SPARE: usize = 4 << 20;
+/// Room for a frame if nothing is known of it, and beyond its length if that is expected.
+const LEAST: usize = 256;
+const SLACK: usize = 64;
+/// A frame of more bytes makes no expectation.
+const MOST: usize = 4 << 20;
 
 #[pyclass(frozen)]
 pub struct FastSerializer {
@@ -37,7 +43,8 @@ pub struct FastSerializer {
     encoders: Py<PyDict>,
     /// decode by name.
     decoders: Py<PyDict>,
-    spare: Mutex<Vec<u8>>,
+    /// Room for the next frame, which is often as long as the last.
+    expected: AtomicUsize,
 }
 
 #[pymethods]
@@ -69,7 +76,7 @@ impl FastSerializer {
             types: Types::new(py)?,
             encoders: PyDict::new(py).unbind(),
             decoders: PyDict::new(py).unbind(),
-            spare: Mutex::default(),
+            expected: AtomicUsize::new(LEAST),
         };
         if let Some(hooks) = hooks {
             for hook in hooks.try_iter()? {
@@ -112,18 +119,18 @@ impl FastSerializer {
         value: &Bound<'py, PyAny>,
         buffer_callback: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let spare = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
-        let writer = Writer::new(spare, self.limits);
-        let mut walker = Walker::new(self, value.py(), writer, buffer_callback);
-        let frame = match walker.value(value).and_then(|()| walker.finish()) {
-            Ok(frame) => frame,
-            Err(failure) => return Err(failure.into_dumps(value.py())),
-        };
-        let bytes = PyBytes::new(value.py(), &frame);
-        if frame.capacity() <= SPARE {
-            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = frame;
-        }
-        Ok(bytes)
+        let py = value.py();
+        let out = Frame::new(py, self.expected.load(Relaxed))?;
+        let writer = Writer::new(out, self.limits);
+        let mut walker = Walker::new(self, py, writer, buffer_callback);
+        let frame = walker
+            .value(value)
+            .and_then(|()| walker.finish())
+            .map_err(|failure| failure.into_dumps(py))?;
+        let length = frame.as_bytes().len();
+        let expected = if length > MOST { LEAST } else { length + SLACK };
+        self.expected.store(expected, Relaxed);
+        Ok(frame)
     }
 
     #[pyo3(signature = (data, *, buffers=None))]

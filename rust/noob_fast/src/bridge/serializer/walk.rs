@@ -4,9 +4,11 @@
 use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::flat;
-use super::leaf::{Held, item, next, own};
+use super::leaf::{Held, is_leaf, item, own};
+use super::output::Frame;
+use super::records::Records;
 use crate::frame::writer::Writer;
-use crate::frame::{BESIDE_FROM, Beside, RECORD_KEYS};
+use crate::frame::{BESIDE_FROM, Beside};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -16,32 +18,26 @@ use pyo3::types::{
     PyType,
 };
 
-/// Of records whose keys were seen as objects, so many are remembered.
-const SEEN: usize = 256;
-
-/// A record by the addresses of its keys, which it keeps alive.
-struct Seen<'py> {
-    number: u32,
-    keys: Vec<Bound<'py, PyAny>>,
-}
+/// A list of more leaves is no mere part of a record.
+const FEW: usize = 64;
 
 pub struct Walker<'a, 'py> {
     pub serializer: &'a FastSerializer,
     pub py: Python<'py>,
-    pub writer: Writer,
+    pub writer: Writer<Frame<'py>>,
     callback: Option<&'a Bound<'py, PyAny>>,
-    seen: Vec<Option<Seen<'py>>>,
+    pub records: Records<'py>,
     /// Room for the numbers of a list.
     pub ints: Vec<i64>,
-    /// Keys and values of the records that are being written.
-    entries: Vec<(Held, Held)>,
+    /// Whether a leaf made Python objects, by which other code may have run.
+    pub disturbed: bool,
 }
 
 impl<'a, 'py> Walker<'a, 'py> {
     pub fn new(
         serializer: &'a FastSerializer,
         py: Python<'py>,
-        writer: Writer,
+        writer: Writer<Frame<'py>>,
         callback: Option<&'a Bound<'py, PyAny>>,
     ) -> Self {
         Walker {
@@ -49,20 +45,25 @@ impl<'a, 'py> Walker<'a, 'py> {
             py,
             writer,
             callback,
-            seen: Vec::new(),
             ints: Vec::new(),
-            entries: Vec::new(),
+            records: Records::new(),
+            disturbed: false,
         }
     }
 
-    pub fn finish(self) -> Made<Vec<u8>> {
-        Ok(self.writer.finish()?)
+    pub fn finish(self) -> Made<Bound<'py, PyBytes>> {
+        Ok(self.writer.finish()?.finish()?)
     }
 
     pub fn value(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
         if self.leaf(value.as_ptr())? {
             return Ok(());
         }
+        self.compound(value)
+    }
+
+    /// Writes what is no leaf.
+    fn compound(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
         if let Ok(dict) = value.cast_exact::<PyDict>() {
             with_critical_section(dict, || self.dict(dict))
         } else if let Ok(list) = value.cast_exact::<PyList>() {
@@ -118,14 +119,14 @@ impl<'a, 'py> Walker<'a, 'py> {
         Ok(())
     }
 
-    /// Writes a leaf, or a list of floats, without running any Python code; whether it was that.
+    /// Writes a leaf, or a list of few leaves or of floats; whether it was that.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
         reason = "measured: it is most fields of records"
     )]
     #[allow(unsafe_code, reason = "types are compared by address")]
-    fn quiet(&mut self, value: &Held) -> Made<bool> {
+    pub fn quiet(&mut self, value: &Held) -> Made<bool> {
         if self.leaf(value.raw())? {
             return Ok(true);
         }
@@ -134,23 +135,39 @@ impl<'a, 'py> Walker<'a, 'py> {
             return Ok(false);
         }
         own(self.py, value, |value| match value.cast_exact::<PyList>() {
-            Ok(list) => with_critical_section(list, || self.floats(list, list.len())),
+            Ok(list) => with_critical_section(list, || self.leaves(list)),
             Err(_) => Ok(false),
         })
     }
 
+    fn leaves(&mut self, list: &Bound<'py, PyList>) -> Made<bool> {
+        let count = list.len();
+        if self.column(list, count)? {
+            return Ok(true);
+        }
+        if count > FEW || !(0..count).all(|at| item(list, at).is_some_and(|item| is_leaf(&item))) {
+            return Ok(false);
+        }
+        self.elements(list, count)?;
+        Ok(true)
+    }
+
     fn list(&mut self, list: &Bound<'py, PyList>) -> Made<()> {
         let count = list.len();
-        if count > 0 && (self.floats(list, count)? || self.ints(list, count)?) {
+        if self.column(list, count)? {
             return Ok(());
         }
+        self.elements(list, count)
+    }
+
+    fn elements(&mut self, list: &Bound<'py, PyList>, count: usize) -> Made<()> {
         self.writer.list(count)?;
         for at in 0..count {
             let Some(item) = item(list, at) else {
                 return Err(changed("list").into());
             };
             if !self.leaf(item.raw())? {
-                own(self.py, &item, |item| self.value(item))
+                own(self.py, &item, |item| self.compound(item))
                     .map_err(|failure| failure.within(|| format!("[{at}]")))?;
             }
         }
@@ -158,152 +175,6 @@ impl<'a, 'py> Walker<'a, 'py> {
             return Err(changed("list").into());
         }
         self.writer.leave();
-        Ok(())
-    }
-
-    fn dict(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
-        let count = dict.len();
-        let start = self.entries.len();
-        let is_record = self.record(dict, count)?;
-        let written = if is_record {
-            self.fields(dict, start)
-        } else {
-            self.writer.dict(count)?;
-            self.items(dict)
-        };
-        self.entries.truncate(start);
-        written?;
-        self.writer.leave();
-        Ok(())
-    }
-
-    /// The values of a record, whose entries were noted from `start` on.
-    fn fields(&mut self, dict: &Bound<'py, PyDict>, start: usize) -> Made<()> {
-        let end = self.entries.len();
-        // What was noted holds until other code runs.
-        let mut at = start;
-        while at < end {
-            // Out of the entries while it is written, since others may be noted.
-            let entry = self.entries[at].1.again();
-            if !self.quiet(&entry)? {
-                break;
-            }
-            at += 1;
-        }
-        if at == end {
-            return Ok(());
-        }
-        let mut position = 0;
-        for _ in start..at {
-            next(dict, &mut position);
-        }
-        while let Some((key, item)) = (at < end).then(|| next(dict, &mut position)).flatten() {
-            if self.entries[at].0.raw() != key.raw() {
-                return Err(changed("dict").into());
-            }
-            at += 1;
-            if !self.quiet(&item)? {
-                own(self.py, &key, |key| {
-                    own(self.py, &item, |item| self.value(item))
-                        .map_err(|failure| failure.within(|| step(key)))
-                })?;
-            }
-        }
-        if at != end || dict.len() != end - start {
-            return Err(changed("dict").into());
-        }
-        Ok(())
-    }
-
-    fn items(&mut self, dict: &Bound<'py, PyDict>) -> Made<()> {
-        let count = dict.len();
-        let (mut position, mut at) = (0, 0);
-        while let Some((key, item)) = next(dict, &mut position) {
-            at += 1;
-            own(self.py, &item, |item| {
-                own(self.py, &key, |key| {
-                    self.value(key)
-                        .map_err(|failure| failure.within(|| " (a key)".to_string()))?;
-                    self.value(item)
-                        .map_err(|failure| failure.within(|| step(key)))
-                })
-            })?;
-            if at > count {
-                break;
-            }
-        }
-        if at != count {
-            return Err(changed("dict").into());
-        }
-        Ok(())
-    }
-
-    /// Begins a record, if the dict is one, and notes its entries.
-    fn record(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<bool> {
-        if count == 0 || count > RECORD_KEYS {
-            return Ok(false);
-        }
-        let start = self.entries.len();
-        self.note(dict, count)?;
-        let hash = self.entries[start..]
-            .iter()
-            .fold(0, |hash: usize, (key, _)| {
-                (hash.rotate_left(5) ^ (key.raw() as usize >> 4))
-                    .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            });
-        if self.seen.is_empty() {
-            self.seen.resize_with(SEEN, || None);
-        }
-        let slot = hash >> (usize::BITS - SEEN.ilog2());
-        if let Some(seen) = &self.seen[slot] {
-            let entries = &self.entries[start..];
-            let same =
-                |(seen, (key, _)): (&Bound<'py, PyAny>, &(Held, Held))| seen.as_ptr() == key.raw();
-            if seen.keys.len() == count && seen.keys.iter().zip(entries).all(same) {
-                self.writer.again(seen.number, count)?;
-                return Ok(true);
-            }
-        }
-        let keys: Vec<_> = self.entries[start..]
-            .iter()
-            .map(|(key, _)| own(self.py, key, Bound::clone))
-            .collect();
-        if !keys
-            .iter()
-            .all(PyAnyMethods::is_exact_instance_of::<PyString>)
-        {
-            return Ok(false);
-        }
-        let Some(writing) = self.writer.keys(count) else {
-            return Ok(false);
-        };
-        for key in &keys {
-            self.text(key.as_ptr())?;
-        }
-        let Some(number) = self.writer.record(&writing)? else {
-            return Ok(false);
-        };
-        // Writing a key may have run other code.
-        self.entries.truncate(start);
-        self.note(dict, count)?;
-        let mut noted = keys.iter().zip(&self.entries[start..]);
-        if !noted.all(|(key, (again, _))| key.as_ptr() == again.raw()) {
-            return Err(changed("dict").into());
-        }
-        self.seen[slot] = Some(Seen { number, keys });
-        Ok(true)
-    }
-
-    /// Notes the entries of a dict.
-    #[inline]
-    fn note(&mut self, dict: &Bound<'py, PyDict>, count: usize) -> Made<()> {
-        let mut position = 0;
-        for _ in 0..count {
-            let Some(entry) = next(dict, &mut position) else {
-                return Err(changed("dict").into());
-            };
-            self.entries.push(entry);
-        }
         Ok(())
     }
 
@@ -358,24 +229,12 @@ impl<'a, 'py> Walker<'a, 'py> {
     }
 }
 
-fn type_name(kind: &Bound<'_, PyType>) -> String {
+pub fn type_name(kind: &Bound<'_, PyType>) -> String {
     kind.fully_qualified_name()
         .map_or_else(|_| kind.to_string(), |name| name.to_string())
 }
 
-/// How a path names what a dict has under a key.
-fn step(key: &Bound<'_, PyAny>) -> String {
-    let plain =
-        key.is_exact_instance_of::<PyString>() || key.is_exact_instance_of::<pyo3::types::PyInt>();
-    let text = if plain { key.repr().ok() } else { None };
-    match text.map(|text| text.to_string_lossy().into_owned()) {
-        Some(text) if text.chars().count() <= 40 => format!("[{text}]"),
-        Some(text) => format!("[{}...]", text.chars().take(40).collect::<String>()),
-        None => format!("[a {}]", type_name(&key.get_type())),
-    }
-}
-
 #[cold]
-fn changed(what: &str) -> PyErr {
+pub fn changed(what: &str) -> PyErr {
     PyRuntimeError::new_err(format!("a {what} changed while it was written"))
 }

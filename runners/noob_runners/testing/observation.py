@@ -28,8 +28,8 @@ Key = tuple[str, str, Epoch]
 """Node, signal and epoch."""
 
 _HARMLESS = (SchedulerExhaustedError, InputMissingError)
-"""Exceptions after which NOOB's own runner can be asked again: nothing was half done. (Unless the
-exhausted scheduler is that of a nested tube, whose node then failed within an epoch.)"""
+"""Exceptions after which NOOB's own runner can be asked again: nothing was half done. (Unless they
+come from a nested tube, whose node then failed within an epoch.)"""
 
 
 class Seen(NamedTuple):
@@ -79,7 +79,8 @@ class Period:
     exhausted: bool
     running: bool
     cut_short: bool
-    """Whether `run` took an exception from within an epoch for the end."""
+    """Whether an exception came from within an epoch, which is left as it was. (`run` takes some
+    for the end, and tells nobody.)"""
 
     @property
     def broken(self) -> bool:
@@ -223,7 +224,7 @@ def _period(
         epoch_log=set(tube.scheduler.epoch_log),
         exhausted=tube.scheduler.exhausted,
         running=runner.running,
-        cut_short=mode == "run" and tube.scheduler.is_active(),
+        cut_short=(mode == "run" or isinstance(outcome, Raised)) and tube.scheduler.is_active(),
     )
 
 

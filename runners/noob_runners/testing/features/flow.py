@@ -143,6 +143,27 @@ ENDS = [
         epochs=4,
     ),
     Case(
+        # (NOOB tells a tube below a map of no input that is disabled above it.)
+        "tube_without_its_input_below_a_map",
+        tube(
+            n=node("nodes.count", enabled=False),
+            s=node("nodes.lists"),
+            m=node("map", value="s.value"),
+            t=node(
+                "tube",
+                x="n.value",
+                params={
+                    "tube": tube(
+                        inputs={"x": {"type": "int", "scope": "process"}},
+                        r=node("return", x="input.x"),
+                    )
+                },
+            ),
+            r=node("return", one="t.x", two="m.value"),
+        ),
+        epochs=2,
+    ),
+    Case(
         "two_sources_run_out_apart",
         tube(
             s=node("nodes.count", params={"limit": 1}),

@@ -51,8 +51,8 @@ def make_answers_table(result: ParallelResult) -> RenderableType:
     notes = [Text(f"{name}: {reason}") for name, reason in reasons(result)]
     note = (
         "Medians, ratios of pairs, and slopes, each with its interval at the confidence in "
-        "brackets; the more repeats, the narrower. Met or missed: by the worse or better end of the "
-        "interval; else undecided."
+        "brackets; the more repeats, the narrower. Met or missed: by the worse or the better end "
+        "of the interval; else undecided."
     )
     return Group(table, Text(), *notes, Text(note, style="dim"))
 

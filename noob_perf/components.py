@@ -27,8 +27,9 @@ DESCRIPTION = (
     "peer that is not installed is a row that says how to get it: pip install "
     "'noob-perf[components]' gets all of them. Where cargo and the sources are at hand, the "
     "scheduler is also measured inside Rust, and by instructions where valgrind is installed. "
-    "The whole takes some four minutes. Exit code: 0 if everything was measured or is "
-    "unsupported, 1 if something failed, 2 for wrong usage, 3 if nothing was measured."
+    "The whole takes some four minutes where nothing else runs. Exit code: 0 if everything was "
+    "measured or is unsupported, 1 if something failed, 2 for wrong usage, 3 if nothing was "
+    "measured."
 )
 
 

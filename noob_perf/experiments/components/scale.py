@@ -34,7 +34,7 @@ class Scale:
     """Of buffers of all sizes that are held at a time."""
     judged: bool = True
     """Whether it is fit to be judged by."""
-    budget_s: float = 0.5
+    budget_s: float = 0.4
     """What the repeats of an operation should take together, all included..."""
     least_repeats: int = 6
     """...but so many there are at least: six make an interval of 95 %."""

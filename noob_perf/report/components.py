@@ -82,12 +82,16 @@ def make_components_table(result: ComponentsResult) -> RenderableType:
     parts += [Text(f"{name}: {reason}") for name, reason in reasons(result)]
     note = (
         "Medians of the whole operation at its largest size; with --html or --json: every size, "
-        "every interval, every repeat. Growth: the exponent of native's time over the size. A "
-        "verdict is by the whole interval: met or reached by its worse end, missed or not reached "
-        "by its better one, else undecided."
+        "every interval, every repeat. Growth: the exponent of native's time over the size."
     )
     parts.append(Text(note, style="dim"))
-    return Group(*parts, Text(), _claims(result)) if result.headlines else Group(*parts)
+    if not result.headlines:
+        return Group(*parts)
+    note = (
+        "A verdict is by the whole interval: met or reached by its worse end, missed or not "
+        "reached by its better one, else undecided."
+    )
+    return Group(*parts, Text(note, style="dim"), Text(), _claims(result))
 
 
 def _medians(answer: ComponentAnswer) -> Table:

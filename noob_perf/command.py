@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 from contextlib import contextmanager, suppress
@@ -130,6 +131,25 @@ def exit_code(outcomes: Iterable[Outcome], *, interrupted: bool) -> ExitCode:
     if interrupted or found & {Outcome.FAILURE, Outcome.TIMEOUT}:
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def spell(
+    module: str, option: str, names: Iterable[str], arguments: argparse.Namespace, *more: str
+) -> str:
+    """Write the command that measures the same again, every option spelt out.
+
+    Args:
+        module: what is run.
+        option: says what is to be measured, given once for each of the names.
+        names: of what is to be measured.
+        arguments: parsed, ``timeout`` in seconds and ``quick`` among them.
+        more: words for other options.
+    """
+    words = ["python", "-m", module]
+    for name in names:
+        words += [option, name]
+    words += [*more, "--timeout", f"{arguments.timeout:g}"]
+    return shlex.join(words + (["--quick"] if arguments.quick else []))
 
 
 def positive_int(text: str) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from noob_perf.command import ExitCode, Presentation, add_files, conduct, positive_float
+from noob_perf.command import ExitCode, Presentation, add_files, conduct, positive_float, spell
 from noob_perf.experiments.components import QUESTIONS, measure
 from noob_perf.experiments.components.bench import Options
 from noob_perf.experiments.components.scale import FULL, QUICK
@@ -19,7 +18,7 @@ from noob_perf.report.components import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 DESCRIPTION = (
     "Measure the native components beside their twins in Python and the best peers: each in a "
@@ -28,8 +27,9 @@ DESCRIPTION = (
     "peer that is not installed is a row that says how to get it: pip install "
     "'noob-perf[components]' gets all of them. Where cargo and the sources are at hand, the "
     "scheduler is also measured inside Rust, and by instructions where valgrind is installed. "
-    "The whole takes some four minutes. Exit code: 0 if everything was measured or is "
-    "unsupported, 1 if something failed, 2 for wrong usage, 3 if nothing was measured."
+    "The whole takes some four minutes where nothing else runs. Exit code: 0 if everything was "
+    "measured or is unsupported, 1 if something failed, 2 for wrong usage, 3 if nothing was "
+    "measured."
 )
 
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true",
-        help="smaller sizes and 2 repeats: to see that all works, not for figures",
+        help="smaller sizes and 2 repeats, without verdicts: to see that all works",
     )  # fmt: skip
     parser.add_argument(
         "--timeout", type=positive_float, default=Options(FULL).timeout_s, metavar="SECONDS",
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> ExitC
     """Do what the parsed arguments ask for."""
     names = dict.fromkeys(arguments.names or QUESTIONS)
     options = Options(QUICK if arguments.quick else FULL, arguments.timeout)
-    command = _command(names, arguments)
+    command = spell("noob_perf.components", "--component", names, arguments)
     return conduct(
         arguments,
         parser,
@@ -74,15 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m noob_perf.components", description=DESCRIPTION)
     add_arguments(parser)
     return run(parser.parse_args(argv), parser)
-
-
-def _command(names: Iterable[str], arguments: argparse.Namespace) -> str:
-    """Write the command that measures the same again, every option spelt out."""
-    words = ["python", "-m", "noob_perf.components"]
-    for name in names:
-        words += ["--component", name]
-    words += ["--timeout", f"{arguments.timeout:g}"]
-    return shlex.join(words + (["--quick"] if arguments.quick else []))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from noob_perf.command import (
     consoles,
     positive_float,
     positive_int,
+    spell,
 )
 from noob_perf.experiments.laboratory import Options
 from noob_perf.experiments.parallel import QUESTIONS, measure
@@ -22,7 +22,7 @@ from noob_perf.measure.cpus import usable_cpus
 from noob_perf.report.answers import make_answers_page, make_answers_table, outcomes, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 DESCRIPTION = (
     "Measure what running in parallel brings and costs, question by question: each runner in a "
@@ -66,12 +66,12 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> ExitC
         return ExitCode.DONE
     names = dict.fromkeys(arguments.questions or QUESTIONS)
     options = Options(arguments.workers, arguments.quick, arguments.timeout)
+    workers = "--workers", str(arguments.workers)
+    command = spell("noob_perf.parallel", "--only", names, arguments, *workers)
     return conduct(
         arguments,
         parser,
-        lambda observer: measure(
-            [QUESTIONS[name] for name in names], options, _command(options, names), observer
-        ),
+        lambda observer: measure([QUESTIONS[name] for name in names], options, command, observer),
         Presentation(make_answers_table, make_answers_page, warnings, outcomes),
     )
 
@@ -85,15 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m noob_perf.parallel", description=DESCRIPTION)
     add_arguments(parser)
     return run(parser.parse_args(argv), parser)
-
-
-def _command(options: Options, names: Iterable[str]) -> str:
-    """Write the command that measures the same again, every option spelt out."""
-    words = ["python", "-m", "noob_perf.parallel"]
-    for name in names:
-        words += ["--only", name]
-    words += ["--workers", str(options.workers), "--timeout", f"{options.timeout_s:g}"]
-    return shlex.join(words + (["--quick"] if options.quick else []))
 
 
 if __name__ == "__main__":

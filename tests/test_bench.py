@@ -7,7 +7,7 @@ import pytest
 
 from noob_perf.experiments.components import bench as benches
 from noob_perf.experiments.components.bench import Bench, Findings, Options
-from noob_perf.experiments.components.figures import absolute, growths, times
+from noob_perf.experiments.components.figures import absolute, fastest, growths, times
 from noob_perf.experiments.components.scale import Scale
 from noob_perf.measure.subject import Case
 from noob_perf.results import Outcome, Quantity
@@ -131,15 +131,23 @@ def test_what_is_not_found_says_why(make_timing):
 def test_a_target_has_its_reference_beside_it(make_timing):
     native, slow = make_timing(), make_timing("slow", values=(0.01, 0.02, 0.03))
     broken = make_timing("broken", outcome=Outcome.FAILURE, reason="it fell", values=())
-    target = times("x", slow, native, per=100, at_least=4.0)
+    target = times("x", slow, native, per=100, at_least=3.0)
     assert target.figure.estimate.value == pytest.approx(10)
     assert target.figure.met
     assert (target.reference, target.beside.value) == ("slow", pytest.approx(0.0002))
-    target = absolute("x", native, at_most=0.001, beside=slow)
+    assert times("x", slow, native, at_least=10.0).figure.met is None
+    target = absolute("x", native, at_most=0.0009, beside=slow)
     assert target.figure.met is False
     assert (target.figure.estimate.value, target.beside.value) == (0.002, 0.02)
     missing = times("x", native, broken, at_least=4.0).figure
-    assert (missing.estimate, missing.reason, missing.met) == (None, "broken: it fell", False)
+    assert (missing.estimate, missing.reason, missing.met) == (None, "broken: it fell", None)
+
+
+def test_the_fastest_is_not_known_unless_all_were_measured(make_timing):
+    native, slow = make_timing(), make_timing("slow", values=(0.01, 0.02, 0.03))
+    broken = make_timing("broken", outcome=Outcome.FAILURE, reason="it fell", values=())
+    assert fastest(slow, native) is native
+    assert fastest(native, broken, slow) is broken
 
 
 def test_growth_takes_three_sizes_and_is_the_exponent(make_timing):

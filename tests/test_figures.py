@@ -11,7 +11,9 @@ MEGABYTE = 2**20
 
 
 def test_a_time_per_node_is_that_of_the_graphs_nodes(make_cell):
-    figure = figures.time_per_node("x", make_cell(nodes=100, epoch_s=(1.0, 2.0, 3.0)), at_most=0.03)
+    figure = figures.time_per_node(
+        "x", make_cell(nodes=100, epoch_s=(1.0, 2.0, 3.0)), at_most=0.031
+    )
     assert (figure.estimate.low, figure.estimate.value, figure.estimate.high) == (0.01, 0.02, 0.03)
     assert figure.quantity is Quantity.SECONDS
     assert figure.met
@@ -23,6 +25,10 @@ def test_a_ratio_is_of_times(make_cell):
     assert figures.ratio("x", slow, fast, at_most=1.3).met is False
     assert figures.ratio("x", slow, fast, at_least=3.0).met is True
     assert figures.ratio("x", slow, fast).met is None
+    assert not figures.ratio("x", slow, fast).asked
+    spread = make_cell(epoch_s=(5.0, 6.0, 7.0))
+    assert figures.ratio("x", spread, fast, at_least=2.9).met is None
+    assert figures.ratio("x", spread, fast, at_most=2.4).met is False
     assert figures.ratio("x", slow, fast).estimate.value == 3
 
 
@@ -36,7 +42,8 @@ def test_efficiency_is_by_the_work_that_was_asked_for(make_cell):
     assert figures.efficiencies(cell) == pytest.approx([0.8, 1.0, 0.5])
     figure = figures.share_of_ideal("x", cell, at_least=0.93)
     assert figure.estimate.value == pytest.approx(0.8)
-    assert figure.met is False
+    assert figure.met is None  # one repeat was better
+    assert figures.share_of_ideal("x", cell, at_least=1.01).met is False
 
 
 def test_a_figure_of_what_failed_gives_every_reason(make_cell, failed_cell):
@@ -44,7 +51,7 @@ def test_a_figure_of_what_failed_gives_every_reason(make_cell, failed_cell):
     figure = figures.ratio("x", good, bad, at_most=2)
     assert figure.estimate is None
     assert figure.reason == "bad: failure: it broke"
-    assert figure.met is False
+    assert (figure.asked, figure.met) == (True, None)
     assert (
         figures.ratio("x", bad, worse).reason == "bad: failure: it broke; worse: failure: it fell"
     )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noob_perf.stats import (
+    Estimate,
     difference_interval,
     fit_growth,
     fit_line,
@@ -21,6 +22,27 @@ from noob_perf.stats.intervals import _mann_whitney_counts
 from noob_perf.stats.line import student_quantile
 
 positive = st.floats(1e-6, 1e6)
+
+
+@pytest.mark.parametrize(
+    ("limits", "within"),
+    [
+        ({"at_least": 2.0}, True),
+        ({"at_least": 2.1}, None),
+        ({"at_least": 4.0}, None),
+        ({"at_least": 4.1}, False),
+        ({"at_most": 4.0}, True),
+        ({"at_most": 3.9}, None),
+        ({"at_most": 2.0}, None),
+        ({"at_most": 1.9}, False),
+        ({"at_least": 1.0, "at_most": 5.0}, True),
+        ({"at_least": 3.0, "at_most": 5.0}, None),
+        ({"at_least": 5.0, "at_most": 6.0}, False),
+        ({}, True),
+    ],
+)
+def test_within_limits_is_the_whole_interval_or_none_of_it_or_undecided(limits, within):
+    assert Estimate(3.0, 2.0, 4.0, 0.95).within(**limits) is within
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ WRITERS = {
     Quantity.COUNT: units.number,
     Quantity.EXPONENT: units.number,
 }
-STYLES = {"met": "green", "missed": "red", "not measured": "yellow", "": ""}
+STYLES = {
+    "met": "green", "missed": "red", "undecided": "yellow", "not measured": "yellow", "": ""
+}  # fmt: skip
+_WORDS = {True: "met", False: "missed", None: "undecided"}
 
 
 def make_answers_table(result: ParallelResult) -> RenderableType:
@@ -36,7 +39,7 @@ def make_answers_table(result: ParallelResult) -> RenderableType:
     table.add_column("figure", overflow="fold")
     for name in ("measured", "interval", "asked"):
         table.add_column(name, justify="right", overflow="fold")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for answer in result.answers:
         table.add_row(Text(answer.question, style="bold"))
         for figure in answer.figures:
@@ -48,7 +51,8 @@ def make_answers_table(result: ParallelResult) -> RenderableType:
     notes = [Text(f"{name}: {reason}") for name, reason in reasons(result)]
     note = (
         "Medians, ratios of pairs, and slopes, each with its interval at the confidence in "
-        "brackets; the more repeats, the narrower."
+        "brackets; the more repeats, the narrower. Met or missed: by the worse or the better end "
+        "of the interval; else undecided."
     )
     return Group(table, Text(), *notes, Text(note, style="dim"))
 
@@ -93,11 +97,11 @@ def asked(figure: Figure) -> str:
 
 def verdict(figure: Figure) -> str:
     """Say in a word whether it is what it was asked to be; nothing if nothing was asked."""
-    if figure.met is None:
+    if not figure.asked:
         return ""
     if figure.estimate is None:
         return "not measured"
-    return "met" if figure.met else "missed"
+    return _WORDS[figure.met]
 
 
 def reasons(result: ParallelResult) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from noob_perf.report.answers import STYLES, WRITERS, asked, interval, value, ve
 from noob_perf.report.charts import strips_of
 from noob_perf.report.lines import Series, line_chart
 from noob_perf.report.page import environment
-from noob_perf.results import Outcome, Quantity, Verdict
+from noob_perf.results import LEAST_SIZES, Outcome, Quantity, Verdict
 from noob_perf.stats import median_interval, ratio_interval
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from noob_perf.stats import Estimate
 
 _OURS = "native"
-_GROWS = 3
-"""Sizes from which on an operation has a line, not a strip."""
 _VERDICTS = {
     Verdict.REACHED: "green",
+    Verdict.PROJECTED: "yellow",
     Verdict.NOT_REACHED: "red",
+    Verdict.UNDECIDED: "yellow",
     Verdict.NOT_COMPARABLE: "yellow",
     Verdict.NOT_MEASURED: "yellow",
 }
@@ -84,6 +84,13 @@ def make_components_table(result: ComponentsResult) -> RenderableType:
         "Medians of the whole operation at its largest size; with --html or --json: every size, "
         "every interval, every repeat. Growth: the exponent of native's time over the size."
     )
+    parts.append(Text(note, style="dim"))
+    if not result.headlines:
+        return Group(*parts)
+    note = (
+        "A verdict is by the whole interval: met or reached by its worse end, missed or not "
+        "reached by its better one, else undecided."
+    )
     return Group(*parts, Text(note, style="dim"), Text(), _claims(result))
 
 
@@ -97,12 +104,12 @@ def _medians(answer: ComponentAnswer) -> Table:
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("growth", justify="right", overflow="fold")
-    growths = {figure.name: figure for figure in answer.growths}
     for shown in operations(answer):
         size = shown.sizes[-1]
         medians = {timing.implementation: _median(timing).value for timing in shown.at(size)}
         best = min(medians.values())
-        grows = growths.get(f"{_OURS}: {shown.case}: {shown.operation}")
+        ours = [timing for timing in shown.at(size) if timing.implementation == _OURS]
+        grows = growth_of(answer, ours[0]) if ours else None
         table.add_row(
             f"{shown.case} of {size:,}: {shown.operation}",
             *(
@@ -119,7 +126,7 @@ def _medians(answer: ComponentAnswer) -> Table:
 
 def _targets(result: ComponentsResult) -> Table:
     table = _table("What was asked", "target", "measured", "interval", "asked", "beside it")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for answer in result.answers:
         for target in answer.targets:
             figure = target.figure
@@ -184,7 +191,7 @@ def make_components_page(result: ComponentsResult) -> str:
 
 def chart(shown: Shown, unit: str) -> LineChart | None:
     """Draw seconds an item over the size, or of the whole where items are bytes."""
-    if shown.quantity is not Quantity.SECONDS or len(shown.sizes) < _GROWS:
+    if shown.quantity is not Quantity.SECONDS or len(shown.sizes) < LEAST_SIZES:
         return None
     by_name: dict[str, list[tuple[int, float]]] = {}
     for timing in sorted(shown.timings, key=lambda timing: timing.size):
@@ -197,7 +204,7 @@ def chart(shown: Shown, unit: str) -> LineChart | None:
 
 def strips(shown: Shown) -> StripChart | None:
     """Draw every repeat of an operation that has too few sizes for lines."""
-    if shown.quantity is not Quantity.SECONDS or len(shown.sizes) >= _GROWS:
+    if shown.quantity is not Quantity.SECONDS or len(shown.sizes) >= LEAST_SIZES:
         return None
     timings = shown.at(shown.sizes[-1])
     return strips_of([(t.implementation, t.values, _median(t)) for t in timings], limit=_OURS)
@@ -205,8 +212,7 @@ def strips(shown: Shown) -> StripChart | None:
 
 def growth_of(answer: ComponentAnswer, timing: Timing) -> Figure | None:
     """The growth of an operation of one implementation, if it has enough sizes."""
-    name = f"{timing.implementation}: {timing.case}: {timing.operation}"
-    return next((figure for figure in answer.growths if figure.name == name), None)
+    return next((figure for figure in answer.growths if figure.name == timing.series), None)
 
 
 def beside_ours(shown: Shown, timing: Timing) -> str:
@@ -285,7 +291,7 @@ def warnings(result: ComponentsResult) -> list[str]:
     if result.machine.native_build == "debug":
         found.append("noob-fast is a debug build, so the native components were not measured.")
     if " --quick" in result.command:
-        found.append("A quick run: smaller sizes and few repeats, not for figures.")
+        found.append("A quick run: smaller sizes and few repeats, no figures to judge by.")
     if result.machine.load_average > result.machine.cpus:
         found.append("The machine was busy with something else: mind the intervals.")
     return found

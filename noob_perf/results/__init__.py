@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noob_perf.results.components import (
+    LEAST_SIZES,
     ComponentAnswer,
     ComponentsResult,
     Headline,
@@ -31,6 +32,7 @@ from noob_perf.results.parallel import (
 )
 
 __all__ = [
+    "LEAST_SIZES",
     "SCHEMA_VERSION",
     "Answer",
     "CellResult",

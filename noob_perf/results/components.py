@@ -12,6 +12,9 @@ from noob_perf.results.model import (
 from noob_perf.results.parallel import Figure, Quantity  # noqa: TC001 - needed when a file is read
 from noob_perf.stats import Estimate  # noqa: TC001 - needed when a file is read
 
+LEAST_SIZES = 3
+"""Two sizes tell nothing of whether a time grows as a power of them."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -32,6 +35,11 @@ class Timing:
     """One a repeat: of the operation on the whole case, each with its result checked."""
     produced_bytes: int | None = None
     """The size of what it makes, for operations that make bytes."""
+
+    @property
+    def series(self) -> str:
+        """What it is called together with the other sizes, and their growth."""
+        return f"{self.implementation}: {self.case}: {self.operation}"
 
     @property
     def measured(self) -> bool:
@@ -68,7 +76,13 @@ class Verdict(StrEnum):
     """What came of a claim."""
 
     REACHED = "reached"
+    """By the worse end of its interval."""
+    PROJECTED = "projected"
+    """Reached, but by a reference that is extrapolated from smaller sizes."""
     NOT_REACHED = "not reached"
+    """By the better end of its interval."""
+    UNDECIDED = "undecided"
+    """The interval holds what was claimed."""
     NOT_COMPARABLE = "not comparable"
     NOT_MEASURED = "not measured"
 

@@ -73,19 +73,19 @@ class Figure:
     """The most that was asked for, if it was."""
 
     @property
-    def met(self) -> bool | None:
-        """Whether the estimate is what was asked for; None if nothing was.
+    def asked(self) -> bool:
+        """Whether it was asked to be anything."""
+        return self.at_least is not None or self.at_most is not None
 
-        What could not be measured is not met.
+    @property
+    def met(self) -> bool | None:
+        """Whether the whole interval is what was asked for; False if none of it is.
+
+        None where the interval leaves it open, and where nothing was asked or measured.
         """
-        if self.at_least is None and self.at_most is None:
+        if self.estimate is None or not self.asked:
             return None
-        if self.estimate is None:
-            return False
-        value = self.estimate.value
-        return (self.at_least is None or value >= self.at_least) and (
-            self.at_most is None or value <= self.at_most
-        )
+        return self.estimate.within(self.at_least, self.at_most)
 
 
 @dataclass(frozen=True)

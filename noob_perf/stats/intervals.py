@@ -43,6 +43,14 @@ class Estimate:
         """The interval's width as a share of the value."""
         return (self.high - self.low) / self.value if self.value else 0.0
 
+    def within(self, at_least: float | None = None, at_most: float | None = None) -> bool | None:
+        """Whether all of the interval is within limits; False if none is, None if only a part."""
+        low = float("-inf") if at_least is None else at_least
+        high = float("inf") if at_most is None else at_most
+        if low <= self.low and self.high <= high:
+            return True
+        return False if self.high < low or high < self.low else None
+
 
 def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Estimate the median by order statistics.

@@ -5,6 +5,7 @@ One module a component. `bench` measures what they ask for, `figures` and `headl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from noob_perf.experiments.components.bench import Options, Question
     from noob_perf.measure.turns import Observer
+    from noob_perf.results import Target
 
 QUESTIONS = {question.name: question for question in (SCHEDULER, STORE, SERIALIZER, BUFFERS)}
 """All questions by their names, in the order in which they are answered."""
@@ -62,12 +64,23 @@ def measure(
                 question.unit,
                 findings.timings,
                 tuple(growths(findings.timings)),
-                () if interrupted else tuple(question.targets(findings)),
+                () if interrupted else _targets(question, findings),
             )
         )
         if interrupted:
             break
     return ComponentsResult(
         SCHEMA_VERSION, created, command, interrupted, machine, tuple(answers),
-        tuple(judge_claims(found)),
+        tuple(judge_claims(options.scale, found)) if options.scale.judged else (),
     )  # fmt: skip
+
+
+def _targets(question: Question, found: Findings) -> tuple[Target, ...]:
+    """Compute what was asked for; where sizes are too small to be judged by, nothing is asked."""
+    targets = tuple(question.targets(found))
+    if found.scale.judged:
+        return targets
+    return tuple(
+        replace(target, figure=replace(target.figure, at_least=None, at_most=None))
+        for target in targets
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from noob_perf.results import Figure, Quantity, Target
+from noob_perf.results import LEAST_SIZES, Figure, Quantity, Target
 from noob_perf.stats import fit_growth, median_interval, ratio_interval
 
 if TYPE_CHECKING:
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from noob_perf.results import Timing
     from noob_perf.stats import Estimate, Growth
-
-LEAST_SIZES = 3
-"""Two sizes tell nothing of whether a time grows as a power of them."""
 
 
 def median(timing: Timing, per: int = 1) -> Estimate | None:
@@ -63,23 +60,25 @@ def times(
     return Target(figure, reference.implementation, median(reference, per))
 
 
+def fastest(*timings: Timing) -> Timing:
+    """The one of least median; one that was not measured, if there is any: it might be it."""
+    for timing in timings:
+        if not timing.measured:
+            return timing
+    return min(timings, key=lambda timing: median_interval(timing.values).value)
+
+
 def growths(timings: Iterable[Timing]) -> list[Figure]:
     """The exponents of time over size, wherever one implementation has three sizes of a case."""
-    series: dict[tuple[str, str, str], list[Timing]] = {}
+    series: dict[str, list[Timing]] = {}
     for timing in timings:
         if timing.measured and timing.quantity in (Quantity.SECONDS, Quantity.COUNT):
-            key = timing.implementation, timing.operation, timing.case
-            series.setdefault(key, []).append(timing)
+            series.setdefault(timing.series, []).append(timing)
     return [
-        Figure(growth_name(*key), Quantity.EXPONENT, growth(found).exponent)
-        for key, found in series.items()
+        Figure(name, Quantity.EXPONENT, growth(found).exponent)
+        for name, found in series.items()
         if len(found) >= LEAST_SIZES
     ]
-
-
-def growth_name(implementation: str, operation: str, case: str) -> str:
-    """What the growth of an operation is called."""
-    return f"{implementation}: {case}: {operation}"
 
 
 def growth(timings: Sequence[Timing]) -> Growth:

@@ -28,10 +28,16 @@ class Scale:
     array_bytes: int = 8 * 2**20
     buffers: tuple[int, ...] = (64 * 2**10, 2**20, 8 * 2**20)
     """Bytes."""
-    budget_s: float = 0.5
+    held: tuple[int, ...] = (65_536, 65_544, 100_000, 2**20, 5 * 2**20, 8 * 2**20)
+    """Bytes of buffers of which many are held at a time: powers of two, and others."""
+    mixed_bytes: int = 128 * 2**20
+    """Of buffers of all sizes that are held at a time."""
+    judged: bool = True
+    """Whether it is fit to be judged by."""
+    budget_s: float = 0.4
     """What the repeats of an operation should take together, all included..."""
-    least_repeats: int = 4
-    """...but so many there are at least."""
+    least_repeats: int = 6
+    """...but so many there are at least: six make an interval of 95 %."""
     most_repeats: int = 15
 
 
@@ -48,6 +54,9 @@ QUICK = Scale(
     records=500,
     array_bytes=2**20,
     buffers=(64 * 2**10, 128 * 2**10, 256 * 2**10),
+    held=(65_536, 100_000),
+    mixed_bytes=32 * 2**20,
+    judged=False,
     budget_s=0.1,
     least_repeats=2,
     most_repeats=2,

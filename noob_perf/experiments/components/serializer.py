@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from noob_perf.experiments.components.bench import NATIVE, Question
 from noob_perf.experiments.components.entries import ours, peer
-from noob_perf.experiments.components.figures import absolute, times
+from noob_perf.experiments.components.figures import absolute, fastest, times
 from noob_perf.measure.subject import Case
 from noob_perf.measure.subjects.serializers import (
     ARRAY,
     BATCH,
+    DISTINCT,
     ENCODE,
     FLOATS,
     OUT_OF_BAND,
@@ -22,17 +23,18 @@ from noob_perf.measure.subjects.serializers import (
 
 if TYPE_CHECKING:
     from noob_perf.experiments.components.bench import Bench, Findings
+    from noob_perf.experiments.components.scale import Scale
     from noob_perf.results import Target
 
-PICKLE = "pickle 5"
+PICKLE, MSGSPEC, ORMSGPACK = "pickle 5", "msgspec", "ormsgpack"
 _SUBJECTS = "serializers"
 _ENTRIES = (
     *ours(_SUBJECTS),
     peer(PICKLE, f"{_SUBJECTS}:Pickle"),
     peer("cloudpickle", f"{_SUBJECTS}:Cloudpickle", "cloudpickle"),
     peer("marshal", f"{_SUBJECTS}:Marshal"),
-    peer("msgspec", f"{_SUBJECTS}:Msgspec", "msgspec"),
-    peer("ormsgpack", f"{_SUBJECTS}:Ormsgpack", "ormsgpack"),
+    peer(MSGSPEC, f"{_SUBJECTS}:Msgspec", "msgspec"),
+    peer(ORMSGPACK, f"{_SUBJECTS}:Ormsgpack", "ormsgpack"),
 )
 
 
@@ -40,6 +42,7 @@ def _measure(bench: Bench) -> None:
     scale = bench.scale
     for rows in sorted({*scale.tables, scale.megabyte_rows}):
         bench.measure(Case(TABLE, rows), _ENTRIES)
+    bench.measure(Case(DISTINCT, _middle(scale)), _ENTRIES)
     bench.measure(Case(RECORDS, scale.records), _ENTRIES)
     for kind in (STRINGS, FLOATS):
         bench.measure(Case(kind, scale.items), _ENTRIES)
@@ -47,26 +50,45 @@ def _measure(bench: Bench) -> None:
     bench.measure(Case(BATCH, scale.megabyte_rows), ours(_SUBJECTS))
 
 
+def _middle(scale: Scale) -> int:
+    return scale.tables[len(scale.tables) // 2]
+
+
 def _targets(found: Findings) -> list[Target]:
     scale = found.scale
-    rows, nbytes = scale.tables[-1], scale.array_bytes
+    rows, nbytes = scale.megabyte_rows, scale.array_bytes
 
-    def faster(peer_name: str, operation: str, kind: str, size: int, least: float | None) -> Target:
+    def faster(
+        kind: str, size: int, operation: str, least: float | None, *peers: str, way: str = ""
+    ) -> Target:
+        """Beside the fastest of some peers."""
+        reference = fastest(*(found.find(name, operation, kind, size) for name in peers))
         return times(
-            f"{kind} of {size:,}, {operation}: times faster than {peer_name}",
-            found.find(peer_name, operation, kind, size),
+            f"{kind} of {size:,}, {operation}: times faster than {way}{reference.implementation}",
+            reference,
             found.find(NATIVE, operation, kind, size),
             at_least=least,
         )
 
     return [
-        faster(PICKLE, ENCODE, TABLE, rows, 4.0),
-        faster(PICKLE, ROUND_TRIP, TABLE, rows, 1.0),
-        faster("marshal", ROUND_TRIP, TABLE, rows, 1.0),
-        faster("ormsgpack", ROUND_TRIP, TABLE, rows, 1.0),
-        faster("msgspec", ROUND_TRIP, TABLE, rows, None),
         *(
-            faster("ormsgpack", operation, kind, size, 1.0)
+            faster(kind, size, operation, least, name)
+            for kind, size in ((TABLE, scale.tables[-1]), (DISTINCT, _middle(scale)))
+            for operation, name, least in (
+                (ENCODE, PICKLE, 4.0),
+                (ROUND_TRIP, PICKLE, 1.0),
+                (ROUND_TRIP, "marshal", 1.0),
+                (ROUND_TRIP, ORMSGPACK, 1.0),
+                (ROUND_TRIP, MSGSPEC, None),
+            )
+        ),
+        absolute(
+            f"{TABLE} of {rows:,}, which is 1 MB as JSON in a full run, {ROUND_TRIP}",
+            found.find(NATIVE, ROUND_TRIP, TABLE, rows),
+            beside=found.find(PICKLE, ROUND_TRIP, TABLE, rows),
+        ),
+        *(
+            faster(kind, size, operation, 1.0, MSGSPEC, ORMSGPACK, way="the faster msgpack, ")
             for kind, size in ((STRINGS, scale.items), (RECORDS, scale.records))
             for operation in (ENCODE, ROUND_TRIP)
         ),

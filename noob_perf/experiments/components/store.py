@@ -36,7 +36,7 @@ _ENTRIES = (
         NOOB,
         "stores:Noob",
         max_size=20_000,
-        limit="it takes 4 µs for each event, and has no batches",
+        limit="it has no batches",
     ),
     peer(_DICT, "stores:Dict"),
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import multiprocessing
+import pickle
+import random
 import sys
 from abc import abstractmethod
 from multiprocessing import resource_tracker
@@ -39,14 +41,19 @@ VIEW = "acquire, to a view in another process"
 CYCLE = "acquire, fill, sum in another process, release"
 OVERHEAD = "memory beside what is in use"
 
+HELD, MIX = "buffers held, bytes each", "mix of buffers held, bytes in all"
+"""The kinds of cases in which many are held; of any other, one is passed on at a time."""
+
 _HELD_BYTES = 64 * 2**20
 """How much is in use while the overhead is measured, or one buffer if that is more."""
 _ANSWER_S = 30.0
 """How long the other process may take."""
 _ITEM = 8
 """Bytes of an item: buffers are filled and summed as unsigned integers."""
-_LOST = 0.05
-"""If so much of what is in use is not found in memory, the measurement is wrong."""
+_LOST = 0.002
+"""If more of what is in use is not found in memory, the measurement is wrong."""
+_MIXED = 64 * 2**10, 16 * 2**20
+"""The least and the most bytes of a buffer of a mix, whose logarithms are evenly spread."""
 
 
 class _Buffers(Subject):
@@ -77,7 +84,7 @@ class _Buffers(Subject):
         """Make what the reader must know."""
 
     @abstractmethod
-    def acquire(self) -> tuple[Any, Any, Any]:
+    def acquire(self, nbytes: int) -> tuple[Any, Any, Any]:
         """Return a buffer, something to write into, and what the reader is sent."""
 
     @abstractmethod
@@ -98,14 +105,18 @@ class _Buffers(Subject):
             CYCLE: Operation(lambda _: self.cycle(), self.check),
         }
 
+    def send(self, sent: Any, *, summed: bool) -> None:
+        """Send to the reader, who is to sum it or not."""
+        self.pipe.send_bytes(pickle.dumps((summed, sent), 5))
+
     def view(self) -> Reading:
         """Acquire a buffer and mark its ends; the time ends as the reader has read them."""
         start = perf_counter()
-        buffer, writable, sent = self.acquire()
+        buffer, writable, sent = self.acquire(self.case.size)
         array = np.frombuffer(writable, np.uint64, self.items)
         self.stamp += 1
         array[0] = array[-1] = self.stamp
-        self.pipe.send((False, sent))
+        self.send(sent, summed=False)
         del array, writable, sent
         at, answer = self.hear()
         self.release(buffer)
@@ -113,11 +124,11 @@ class _Buffers(Subject):
 
     def cycle(self) -> Any:
         """Acquire, fill, have it summed, release."""
-        buffer, writable, sent = self.acquire()
+        buffer, writable, sent = self.acquire(self.case.size)
         array = np.frombuffer(writable, np.uint64, self.items)
         self.stamp += 1
         array.fill(self.stamp)
-        self.pipe.send((True, sent))
+        self.send(sent, summed=True)
         del array, writable, sent
         _, answer = self.hear()
         self.release(buffer)
@@ -142,28 +153,27 @@ class _Held(_Buffers):
     """A kind of buffers of which many can be held at a time."""
 
     def offer(self) -> Mapping[str, Operation | str]:
-        return {
-            **super().offer(),
-            OVERHEAD: Operation(lambda _: self.hold(), self.check_held, once=True),
-        }
+        if self.case.kind not in (HELD, MIX):
+            return super().offer()
+        self.sizes = sizes_of(self.case)
+        return {OVERHEAD: Operation(lambda _: self.hold(), self.check_held, once=True)}
 
     def hold(self) -> Reading:
         """Acquire many buffers, fill them, and see what that takes.
 
         That is all memory files, with what the pool has kept from before, and what the process's
-        own memory grows by.
+        own memory grows by: what that shrinks by is nothing that the buffers have saved.
         """
-        count = max(1, _HELD_BYTES // self.case.size)
         buffers: list[Any] = []
         own = anonymous_bytes()
-        for _ in range(count):
-            buffer, writable, _sent = self.acquire()
-            np.frombuffer(writable, np.uint64, self.items).fill(1)
+        for nbytes in self.sizes:
+            buffer, writable, _sent = self.acquire(nbytes)
+            np.frombuffer(writable, np.uint8, nbytes).fill(1)
             buffers.append(buffer)
         del buffer, writable, _sent
         gc.collect()
         files = memory_now().shared_bytes - self.files_before
-        share = (files + anonymous_bytes() - own) / (count * self.case.size)
+        share = (files + max(0, anonymous_bytes() - own)) / sum(self.sizes)
         while buffers:
             self.release(buffers.pop())
         return Reading(share - 1, share)
@@ -171,7 +181,19 @@ class _Held(_Buffers):
     def check_held(self, share: float) -> None:
         """Check that the memory in use was found at all."""
         if share < 1 - _LOST:
-            raise WrongResultError(f"only {share:.0%} of what is in use was found in memory")
+            raise WrongResultError(f"only {share:.1%} of what is in use was found in memory")
+
+
+def sizes_of(case: Case) -> list[int]:
+    """The sizes in bytes of the buffers that are held: all the same, or drawn by a seed."""
+    if case.kind != MIX:
+        return [case.size] * max(1, _HELD_BYTES // case.size)
+    rng = random.Random(0)  # noqa: S311 - a seed, no secret
+    least, most = _MIXED
+    sizes: list[int] = []
+    while sum(sizes) < case.size:
+        sizes.append(int(least * (most / least) ** rng.random()))
+    return sizes
 
 
 class _Pool(_Held):
@@ -186,8 +208,8 @@ class _Pool(_Held):
         self.pool = self.pool_class()
         self.opener: Any = None
 
-    def acquire(self) -> tuple[Any, Any, Any]:
-        buffer = self.pool.acquire(self.case.size)
+    def acquire(self, nbytes: int) -> tuple[Any, Any, Any]:
+        buffer = self.pool.acquire(nbytes)
         return buffer, buffer.view, buffer.handle
 
     def release(self, buffer: Any) -> None:
@@ -223,9 +245,9 @@ class Twin(_Pool):
 class Shared(_Held):
     """multiprocessing.shared_memory, created and unlinked for each buffer."""
 
-    def acquire(self) -> tuple[Any, Any, Any]:
+    def acquire(self, nbytes: int) -> tuple[Any, Any, Any]:
         """Create a block of shared memory."""
-        block = SharedMemory(create=True, size=self.case.size)
+        block = SharedMemory(create=True, size=nbytes)
         return block, block.buf, block.name
 
     def release(self, buffer: Any) -> None:
@@ -246,8 +268,38 @@ class Shared(_Held):
         opened.close()
 
 
+class Reused(Shared):
+    """multiprocessing.shared_memory, created and attached to once."""
+
+    def begin(self) -> None:
+        """Create the block."""
+        self.block = super().acquire(self.case.size)
+        self.attached: tuple[Any, Any] | None = None
+
+    def stop(self) -> None:
+        """Stop the reader, and unlink the block."""
+        super().stop()
+        super().release(self.block[0])
+
+    def acquire(self, _nbytes: int) -> tuple[Any, Any, Any]:
+        """Take the block."""
+        return self.block
+
+    def release(self, buffer: Any) -> None:
+        """Do nothing: there is one block."""
+
+    def open(self, sent: Any) -> tuple[Any, Any]:
+        """Attach to the block, the first time."""
+        if self.attached is None:
+            self.attached = super().open(sent)
+        return self.attached
+
+    def close(self, opened: Any) -> None:
+        """Stay attached."""
+
+
 class Copied(_Buffers):
-    """An array that is there already, pickled through a pipe."""
+    """An array that is there already, pickled by protocol 5 and sent through a pipe."""
 
     def begin(self) -> None:
         """Make the array."""
@@ -255,7 +307,7 @@ class Copied(_Buffers):
             raise UnsupportedError(f"a buffer has at least {_ITEM} bytes")
         self.array = np.zeros(self.items, np.uint64)
 
-    def acquire(self) -> tuple[Any, Any, Any]:
+    def acquire(self, _nbytes: int) -> tuple[Any, Any, Any]:
         """Take the array, which is what is sent."""
         return None, self.array, self.array
 
@@ -274,7 +326,7 @@ def _read(
     other_end.close()
     while True:
         try:
-            summed, sent = pipe.recv()
+            summed, sent = pickle.loads(pipe.recv_bytes())  # noqa: S301 - ours
         except EOFError:
             return
         try:

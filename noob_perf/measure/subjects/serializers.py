@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import marshal
 import pickle
 import random
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +35,8 @@ OUT_OF_BAND = "round trip, out of band"
 EACH = "encode, one after the other"
 TOGETHER = "encode, dumps_many"
 
+DISTINCT = "table of distinct objects"
+"""As it comes from elsewhere: no row's keys and strings are the same objects as another's."""
 TABLE, RECORDS, STRINGS, FLOATS = "table of dicts", "list of records", "list of strings", "floats"
 ARRAY, BATCH = "numpy array, bytes", "8 tables at once, rows each"
 """The kinds of cases; sizes count rows, items or bytes."""
@@ -43,20 +47,25 @@ _BATCH = 8
 def make_value(kind: str, size: int) -> Any:
     """Make what a case is about; the same in every process."""
     rng = random.Random(0)  # noqa: S311 - a seed, no secret
-    match kind:
-        case "table of dicts" | "8 tables at once, rows each":
-            return {f"key{row}": _row(row, rng) for row in range(size)}
-        case "list of records":
-            return [
-                {"id": row, "name": f"n{row}", "score": rng.random(), "tags": ["a", f"t{row % 7}"]}
-                for row in range(size)
-            ]
-        case "list of strings":
-            return [f"node-{item:x}" for item in range(size)]
-        case "floats":
-            return [rng.random() for _ in range(size)]
-        case _:
-            return np.random.default_rng(0).random(size // 8)
+    makers: dict[str, Callable[[], Any]] = {
+        TABLE: lambda: _table(size, rng),
+        DISTINCT: lambda: {
+            key: json.loads(json.dumps(row)) for key, row in _table(size, rng).items()
+        },
+        BATCH: lambda: [_table(size, rng) for _ in range(_BATCH)],
+        RECORDS: lambda: [
+            {"id": row, "name": f"n{row}", "score": rng.random(), "tags": ["a", f"t{row % 7}"]}
+            for row in range(size)
+        ],
+        STRINGS: lambda: [f"node-{item:x}" for item in range(size)],
+        FLOATS: lambda: [rng.random() for _ in range(size)],
+        ARRAY: lambda: np.random.default_rng(0).random(size // 8),
+    }
+    return makers[kind]()
+
+
+def _table(rows: int, rng: random.Random) -> dict[str, Any]:
+    return {f"key{row}": _row(row, rng) for row in range(rows)}
 
 
 def _row(row: int, rng: random.Random) -> dict[str, Any]:
@@ -67,14 +76,14 @@ def _row(row: int, rng: random.Random) -> dict[str, Any]:
 class _Serializer(Subject):
     """What all have in common: a value, and that it must come back equal, of the same types."""
 
-    arrays = False
-    """Whether it carries arrays of numpy."""
+    no_arrays = "it carries no numpy arrays"
+    """Why it cannot be measured on them; empty if it can."""
 
     def __init__(self, case: Case, _workers: int | None = None) -> None:
         """Refuse what it does not carry."""
         super().__init__(case)
-        if case.kind == ARRAY and not self.arrays:
-            raise UnsupportedError("it carries no numpy arrays")
+        if case.kind == ARRAY and self.no_arrays:
+            raise UnsupportedError(self.no_arrays)
 
     @abstractmethod
     def make(self) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
@@ -100,6 +109,18 @@ class _Serializer(Subject):
             ),
         }
 
+    def out_of_band(
+        self, dumps: Callable[..., bytes], loads: Callable[..., Any]
+    ) -> Mapping[str, Operation]:
+        """A round trip with the buffers beside the bytes."""
+
+        def run(_given: None) -> Any:
+            buffers: list[Any] = []
+            data = dumps(self.value, buffer_callback=buffers.append)
+            return loads(data, buffers=buffers)
+
+        return {OUT_OF_BAND: Operation(run, lambda back: self.check(OUT_OF_BAND, back))}
+
     def check(self, operation: str, back: Any) -> None:
         """Check that a value came back; the first time of each operation, its types as well."""
         if isinstance(self.value, np.ndarray):
@@ -116,7 +137,7 @@ class _Serializer(Subject):
 class _Fast(_Serializer):
     """FastSerializer, which also knows batches."""
 
-    arrays = True
+    no_arrays = ""
 
     def __init__(self, kind: Any, case: Case) -> None:
         super().__init__(case)
@@ -127,32 +148,20 @@ class _Fast(_Serializer):
         return self.serializer.dumps, self.serializer.loads
 
     def offer(self) -> Mapping[str, Operation | str]:
-        serializer, value = self.serializer, self.value
+        serializer = self.serializer
         if self.case.kind == ARRAY:
+            return {**super().offer(), **self.out_of_band(serializer.dumps, serializer.loads)}
+        if self.case.kind != BATCH:
+            return super().offer()
 
-            def out_of_band(_given: None) -> Any:
-                buffers: list[Any] = []
-                data = serializer.dumps(value, buffer_callback=buffers.append)
-                return serializer.loads(data, buffers=buffers)
+        def check(frames: list[bytes]) -> None:
+            self.check(BATCH, [serializer.loads(frame) for frame in frames])
 
-            return {
-                **super().offer(),
-                OUT_OF_BAND: Operation(out_of_band, lambda back: self.check(OUT_OF_BAND, back)),
-            }
-        if self.case.kind == BATCH:
-            values = [value] * _BATCH
-
-            def check(frames: list[bytes]) -> None:
-                expect(len(frames), _BATCH, "the number of frames")
-                for frame in frames:
-                    self.check(EACH, serializer.loads(frame))
-
-            return {
-                EACH: Operation(lambda _: [serializer.dumps(one) for one in values], check),
-                TOGETHER: lacking(self.kind, "dumps_many")
-                or Operation(lambda _: serializer.dumps_many(values), check),
-            }
-        return super().offer()
+        return {
+            EACH: Operation(lambda _: [serializer.dumps(one) for one in self.value], check),
+            TOGETHER: lacking(self.kind, "dumps_many")
+            or Operation(lambda _: serializer.dumps_many(self.value), check),
+        }
 
 
 class Native(_Fast):
@@ -174,32 +183,23 @@ class Twin(_Fast):
 class Pickle(_Serializer):
     """Pickle, protocol 5: in band, and with an array out of band as well."""
 
-    arrays = True
+    no_arrays = ""
 
     def make(self) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
         """Return what encodes and what decodes."""
-        return lambda value: pickle.dumps(value, 5), pickle.loads
+        return partial(pickle.dumps, protocol=5), pickle.loads
 
     def offer(self) -> Mapping[str, Operation | str]:
         """What it can do."""
         if self.case.kind != ARRAY:
             return super().offer()
-
-        def out_of_band(_given: None) -> Any:
-            buffers: list[pickle.PickleBuffer] = []
-            data = pickle.dumps(self.value, 5, buffer_callback=buffers.append)
-            return pickle.loads(data, buffers=buffers)  # noqa: S301 - ours
-
-        return {
-            **super().offer(),
-            OUT_OF_BAND: Operation(out_of_band, lambda back: self.check(OUT_OF_BAND, back)),
-        }
+        return {**super().offer(), **self.out_of_band(self.dumps, self.loads)}
 
 
 class Cloudpickle(_Serializer):
     """cloudpickle, which pickles functions as well."""
 
-    arrays = True
+    no_arrays = ""
 
     def make(self) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
         """Return what encodes and what decodes."""
@@ -228,6 +228,8 @@ class Msgspec(_Serializer):
 
 class Ormsgpack(_Serializer):
     """ormsgpack, MessagePack in Rust."""
+
+    no_arrays = "it encodes numpy arrays if asked to, but does not give arrays back"
 
     def make(self) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
         """Return what encodes and what decodes."""

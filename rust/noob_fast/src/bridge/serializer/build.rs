@@ -5,7 +5,7 @@ use super::failure::{Failure, Made};
 use super::known::{flat, frames_fault};
 use crate::frame::builder::Builder;
 use crate::frame::{Beside, Date, Known, Time};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -22,7 +22,7 @@ const REMEMBERED: usize = 512;
 const PATIENCE: usize = 512;
 /// From so many keys on, a table whose keys have this often the same hash is refused: it would
 /// take time that grows with the square of its size.
-const MANY: usize = 1024;
+const MANY: usize = 64;
 const SAME_HASH: usize = 64;
 
 type Object<'py> = Bound<'py, PyAny>;
@@ -99,6 +99,7 @@ impl<'a, 'py> Maker<'a, 'py> {
         // A memoryview's is a ValueError.
         if error.is_instance_of::<PyTypeError>(self.py)
             || error.is_instance_of::<PyValueError>(self.py)
+            || error.is_instance_of::<PyRecursionError>(self.py)
         {
             Failure::frame(error.to_string())
         } else {

@@ -129,7 +129,17 @@ impl<'py> Walker<'_, 'py> {
                 return Ok(self.writer.ascii(std::str::from_utf8_unchecked(bytes))?);
             }
         }
+        self.other_text(value)
+    }
+
+    /// Writes an exact str that is not plainly ASCII.
+    #[inline(never)]
+    #[allow(unsafe_code, reason = "Python lends its text without a copy")]
+    fn other_text(&mut self, value: Raw) -> Made<()> {
         let mut length = 0;
+        // A failure to lend makes an exception, and that may collect garbage (Python 3.11).
+        // SAFETY: `value` is alive until here: a container or the caller holds it.
+        let owned = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         // SAFETY: `value` is an exact str; what is lent is UTF-8, and lives while the str does.
         let lent = unsafe {
             let start = ffi::PyUnicode_AsUTF8AndSize(value, &raw mut length);
@@ -142,16 +152,14 @@ impl<'py> Walker<'_, 'py> {
         };
         match lent {
             Some(text) => Ok(self.writer.str(text)?),
-            None => self.surrogates(value),
+            None => self.surrogates(&owned),
         }
     }
 
     #[cold]
-    #[allow(unsafe_code, reason = "the object is owned from here on")]
-    fn surrogates(&mut self, value: Raw) -> Made<()> {
+    fn surrogates(&mut self, value: &Bound<'py, PyAny>) -> Made<()> {
+        self.stirred = true;
         drop(PyErr::take(self.py));
-        // SAFETY: `value` is alive: a container or the caller holds it.
-        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let bytes = value.call_method1("encode", ("utf-8", "surrogatepass"))?;
         Ok(self.writer.surrogates(
             bytes
@@ -166,6 +174,7 @@ impl<'py> Walker<'_, 'py> {
     fn big(&mut self, value: Raw) -> Made<()> {
         // SAFETY: `value` is alive: a container or the caller holds it.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.stirred = true;
         let bits: usize = value.call_method0("bit_length")?.extract()?;
         let signed = PyDict::new(self.py);
         signed.set_item("signed", true)?;

@@ -33,6 +33,8 @@ pub struct Walker<'a, 'py> {
     seen: Vec<Option<Seen<'py>>>,
     /// Room for the numbers of a list.
     pub ints: Vec<i64>,
+    /// Whether a leaf may have run other code: what was borrowed before is to be looked up again.
+    pub stirred: bool,
     /// Keys and values of the records that are being written.
     entries: Vec<(Held, Held)>,
 }
@@ -51,6 +53,7 @@ impl<'a, 'py> Walker<'a, 'py> {
             callback,
             seen: Vec::new(),
             ints: Vec::new(),
+            stirred: false,
             entries: Vec::new(),
         }
     }
@@ -182,7 +185,8 @@ impl<'a, 'py> Walker<'a, 'py> {
         let end = self.entries.len();
         // What was noted holds until other code runs.
         let mut at = start;
-        while at < end {
+        self.stirred = false;
+        while at < end && !self.stirred {
             // Out of the entries while it is written, since others may be noted.
             let entry = self.entries[at].1.again();
             if !self.quiet(&entry)? {

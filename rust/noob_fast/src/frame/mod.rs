@@ -50,6 +50,7 @@
 
 pub mod builder;
 pub mod reader;
+pub mod table;
 pub mod tree;
 pub mod writer;
 

@@ -209,6 +209,8 @@ impl Writer {
         self.out.push(tag::FLOATS);
         self.length(count);
         let first = self.out.len();
+        let all = count.saturating_mul(8 + cost::LIST.1);
+        self.account.check(all.saturating_add(first))?;
         self.out.resize(first + 8 * count, 0);
         let (spaces, _) = self.out[first..].as_chunks_mut::<8>();
         for (space, value) in spaces.iter_mut().zip(values) {

@@ -3,6 +3,7 @@
 
 use super::build::Maker;
 use super::failure::{Failure, Made};
+use super::types::is_zone;
 use super::walk::Walker;
 use crate::frame::{Date, Known, Time};
 use pyo3::buffer::PyBuffer;
@@ -51,10 +52,14 @@ impl<'py> Bytes<'py> {
 pub fn flat<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
     let py = object.py();
     let mut view = PyMemoryView::from(object)?.into_any();
+    let format: String = view.getattr("format")?.extract()?;
+    if format.contains('O') {
+        return Err(PyTypeError::new_err("a buffer of objects"));
+    }
     if view.getattr("nbytes")?.extract::<usize>()? == 0 {
         view = PyMemoryView::from(PyBytes::new(py, b"").as_any())?.into_any();
     } else if view.getattr("ndim")?.extract::<usize>()? != 1
-        || view.getattr("format")?.extract::<String>()? != "B"
+        || format != "B"
         || !view.getattr("c_contiguous")?.extract::<bool>()?
     {
         view = view.call_method1("cast", ("B",))?;
@@ -245,9 +250,9 @@ impl<'py> Maker<'_, 'py> {
             }
             Known::Zone => text(payload).and_then(|key| {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+-/".contains(&b);
-                // A long one has zoneinfo import a package for each of its parts.
-                if key.is_empty() || key.len() > ZONE_KEY || !key.bytes().all(plain) {
-                    return Err(PyTypeError::new_err("a time zone's key that cannot be one"));
+                // Of any other key zoneinfo would import a package for each of its parts.
+                if key.len() > ZONE_KEY || !key.bytes().all(plain) || !is_zone(payload)? {
+                    return Err(PyTypeError::new_err("a time zone's key that there is not"));
                 }
                 let zone = types.zone(py, true)?.ok_or_else(|| missing("zoneinfo"))?;
                 zone.bind(py).call1((payload,))

@@ -73,14 +73,15 @@ pub fn item(list: &Bound<'_, PyList>, at: usize) -> Option<Held> {
 #[allow(unsafe_code, reason = "the dict is read without taking references")]
 pub fn next(dict: &Bound<'_, PyDict>, position: &mut ffi::Py_ssize_t) -> Option<(Held, Held)> {
     let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: it is a dict, under its critical section; a position that has become wrong by a
-    // change of the dict is noticed by Python.
+    // SAFETY: it is a dict, under its critical section; Python checks any position against the
+    // dict as it is now, so that one from before a change leads to an entry or to none.
     let more = unsafe { ffi::PyDict_Next(dict.as_ptr(), position, &raw mut key, &raw mut value) };
     (more != 0).then(|| (Held::new(key), Held::new(value)))
 }
 
 impl<'py> Walker<'_, 'py> {
-    /// Writes what has no parts, without running any Python code; whether it was that.
+    /// Writes what has no parts; whether it was that. Only where it sets `stirred` may other code
+    /// have run.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "measured: it is what most values are")]
     #[allow(
@@ -88,7 +89,8 @@ impl<'py> Walker<'_, 'py> {
         reason = "types are compared by address, and read by Python's C API"
     )]
     pub fn leaf(&mut self, value: Raw) -> Made<bool> {
-        // SAFETY: `value` is alive, and each function gets an object of the type it asks for.
+        // SAFETY: `value` is alive, by its caller until other code runs, and then by what runs it;
+        // each function gets an object of the type it asks for.
         unsafe {
             let kind = ffi::Py_TYPE(value);
             if kind == &raw mut ffi::PyUnicode_Type {

@@ -16,6 +16,7 @@ use crate::frame::writer::Writer;
 use build::Maker;
 use failure::{Failure, Made};
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
@@ -104,6 +105,11 @@ impl FastSerializer {
             decoders.set_item(name, decode)?;
             encoders.set_item(cls, (name, encode))
         })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.encoders)?;
+        visit.call(&self.decoders)
     }
 
     #[pyo3(signature = (value, *, buffer_callback=None))]

@@ -127,6 +127,9 @@ impl Numpy {
         let parts = tuple(described)?;
         if parts.len() == 2 {
             let base = self.rebuild(&parts.get_item(0)?)?;
+            if base.getattr("itemsize")?.extract::<usize>()? == 0 {
+                return Err(PyTypeError::new_err("elements of no bytes in an element"));
+            }
             shape(&parts.get_item(1)?)?;
             return dtype.call1(((base, parts.get_item(1)?),));
         }

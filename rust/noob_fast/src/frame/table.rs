@@ -1,0 +1,156 @@
+//! Whether Python would take too long to make a dict or a set of keys: strings have hashes that
+//! nobody can foresee, but those of numbers and tuples can be chosen to collide.
+
+/// So many keys of the same hash are too many: each is compared with all before it.
+const SAME_HASH: usize = 64;
+/// So many probes a key are too many. What is laid out badly by nature, as are the multiples of
+/// 1/1024, takes up to 14 each time that the table is laid out, which is three times a key.
+const PROBES: usize = 64;
+/// Slots that a set looks at in a row before it jumps.
+const ROW: usize = 10;
+const PERTURB_SHIFT: u32 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Dict,
+    Set,
+}
+
+impl Table {
+    /// The size of a table in which there are so many keys: that of one which has just grown.
+    fn grown(self, used: usize) -> usize {
+        match self {
+            Table::Dict => (used * 3).next_power_of_two(),
+            Table::Set if used > 50_000 => (used * 2 + 1).next_power_of_two(),
+            Table::Set => (used * 4 + 1).next_power_of_two(),
+        }
+        .max(8)
+    }
+
+    /// Whether a table of this size grows before it takes (dict) or after it took (set) so many.
+    fn is_full(self, used: usize, size: usize) -> bool {
+        match self {
+            Table::Dict => used >= size * 2 / 3,
+            Table::Set => used * 5 >= (size - 1) * 3,
+        }
+    }
+}
+
+/// Whether a table of keys with these hashes, in this order, would take time that grows with the
+/// square of their number. It is laid out as `CPython` does, in a bit a slot.
+#[must_use]
+pub fn is_slow(table: Table, hashes: &[i64]) -> bool {
+    if hashes.len() < SAME_HASH {
+        return false;
+    }
+    let mut sorted = hashes.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(SAME_HASH).any(|w| w[0] == w[SAME_HASH - 1]) {
+        return true;
+    }
+    let mut left = PROBES * hashes.len();
+    let mut slots = Slots::new(table, 8);
+    for (used, &hash) in hashes.iter().enumerate() {
+        if table.is_full(used, slots.size) {
+            slots = Slots::new(table, table.grown(used));
+            for &earlier in &hashes[..used] {
+                if !slots.take(earlier, &mut left) {
+                    return true;
+                }
+            }
+        }
+        if !slots.take(hash, &mut left) {
+            return true;
+        }
+    }
+    false
+}
+
+struct Slots {
+    bits: Vec<u64>,
+    size: usize,
+    row: usize,
+}
+
+impl Slots {
+    fn new(table: Table, size: usize) -> Self {
+        Slots {
+            bits: vec![0; size.div_ceil(64)],
+            size,
+            row: if table == Table::Set { ROW } else { 1 },
+        }
+    }
+
+    /// Takes a slot for a key; false if no probes are left.
+    fn take(&mut self, hash: i64, left: &mut usize) -> bool {
+        let mask = self.size - 1;
+        let mut perturb = hash.cast_unsigned();
+        let mut at = perturb as usize & mask;
+        loop {
+            if *left == 0 {
+                return false;
+            }
+            *left -= 1;
+            let row = if at + self.row <= self.size {
+                self.row
+            } else {
+                1
+            };
+            for slot in at..at + row {
+                let bit = 1 << (slot % 64);
+                if self.bits[slot / 64] & bit == 0 {
+                    self.bits[slot / 64] |= bit;
+                    return true;
+                }
+            }
+            perturb >>= PERTURB_SHIFT;
+            at = at
+                .wrapping_mul(5)
+                .wrapping_add(perturb as usize)
+                .wrapping_add(1)
+                & mask;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(hashes: &[i64]) -> [bool; 2] {
+        [Table::Dict, Table::Set].map(|table| is_slow(table, hashes))
+    }
+
+    #[test]
+    fn keys_as_they_are_met_are_quick() {
+        assert_eq!(both(&(0..100_000).collect::<Vec<_>>()), [false; 2]);
+        for shift in 0..60 {
+            let spread: Vec<i64> = (0..5000_i64)
+                .map(|i| (i << shift) % ((1 << 61) - 1))
+                .collect();
+            assert_eq!(both(&spread), [false; 2], "multiples of 2^{shift}");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_slow_from_64_on() {
+        assert_eq!(both(&[7; 63]), [false; 2]);
+        assert_eq!(both(&[7; 64]), [true; 2]);
+    }
+
+    #[test]
+    fn keys_of_one_path_are_slow() {
+        // Each lies on the path of slots that 0 takes, in tables of every size up to 2^15.
+        let mask = (1_i64 << 15) - 1;
+        let mut hashes = Vec::new();
+        let mut at = 0;
+        for _ in 0..8000 {
+            hashes.push(at);
+            at = (5 * at + 1) & mask;
+        }
+        hashes.extend((1..4000).map(|i| i << 60 >> 40 | (i << 44)));
+        let path: Vec<i64> = hashes;
+        let slow = path.iter().chain(&[0; 0]).copied().collect::<Vec<_>>();
+        let _ = is_slow(Table::Dict, &slow);
+    }
+}

@@ -1,8 +1,9 @@
 //! Whether Python would take too long to make a dict or a set of keys: strings have hashes that
 //! nobody can foresee, but those of numbers and tuples can be chosen to collide.
 
-/// So many keys of the same hash are too many: each is compared with all before it.
-const SAME_HASH: usize = 64;
+/// So many keys of the same hash are too many: each is compared with all before it. Fewer keys
+/// are never too slow.
+pub const SAME_HASH: usize = 64;
 /// So many probes a key are too many. What is laid out badly by nature, as are the multiples of
 /// 1/1024, takes up to 14 each time that the table is laid out, which is three times a key.
 const PROBES: usize = 64;
@@ -140,17 +141,30 @@ mod tests {
 
     #[test]
     fn keys_of_one_path_are_slow() {
-        // Each lies on the path of slots that 0 takes, in tables of every size up to 2^15.
-        let mask = (1_i64 << 15) - 1;
-        let mut hashes = Vec::new();
-        let mut at = 0;
-        for _ in 0..8000 {
+        // Slots in the order in which a dict of 2^13 looks at them, all taken; and keys that meet
+        // only such slots until nothing but the size of the table decides where they look next.
+        let (mask, count) = ((1_i64 << 13) - 1, 4000);
+        let mut place = vec![None; 1 << 13];
+        let (mut at, mut hashes) = (0, Vec::new());
+        for number in 0..count {
+            place[at as usize] = Some(number);
             hashes.push(at);
             at = (5 * at + 1) & mask;
         }
-        hashes.extend((1..4000).map(|i| i << 60 >> 40 | (i << 44)));
-        let path: Vec<i64> = hashes;
-        let slow = path.iter().chain(&[0; 0]).copied().collect::<Vec<_>>();
-        let _ = is_slow(Table::Dict, &slow);
+        assert!(!is_slow(Table::Dict, &hashes));
+        let joins = |hash: i64| {
+            let (mut at, mut perturb) = (hash & mask, hash);
+            while perturb > 0 {
+                place[at as usize]?;
+                perturb >>= PERTURB_SHIFT;
+                at = (5 * at + perturb + 1) & mask;
+            }
+            place[at as usize]
+        };
+        let early = |hash: &i64| joins(*hash).is_some_and(|number| number < count / 4);
+        let hostile = (1 << 13..1 << 21).filter(early).take(1000);
+        hashes.extend(hostile);
+        assert_eq!(hashes.len(), count + 1000);
+        assert!(is_slow(Table::Dict, &hashes));
     }
 }

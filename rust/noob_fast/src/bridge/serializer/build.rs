@@ -4,7 +4,7 @@ use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::{flat, frames_fault};
 use crate::frame::builder::Builder;
-use crate::frame::table::{Table, is_slow};
+use crate::frame::table::{SAME_HASH, Table, is_slow};
 use crate::frame::{Beside, Date, Known, Time};
 use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -21,8 +21,6 @@ const SHORT: usize = 16;
 const REMEMBERED: usize = 512;
 /// Looking for them ends when it was in vain so many times more often than not.
 const PATIENCE: usize = 512;
-/// From so many keys on a table may take too long.
-const MANY: usize = 64;
 
 type Object<'py> = Bound<'py, PyAny>;
 
@@ -110,7 +108,9 @@ impl<'a, 'py> Maker<'a, 'py> {
     fn check_hashes(&self, table: Table, items: &[Object<'py>], step: usize) -> Made<()> {
         let keys = || items.iter().step_by(step);
         // Nobody can choose the hashes of str.
-        if items.len() < MANY * step || keys().all(PyAnyMethods::is_exact_instance_of::<PyString>) {
+        if items.len() < SAME_HASH * step
+            || keys().all(PyAnyMethods::is_exact_instance_of::<PyString>)
+        {
             return Ok(());
         }
         let mut hashes = Vec::with_capacity(items.len() / step);

@@ -285,10 +285,9 @@ def test_a_dict_that_a_hook_changes_is_no_frame(implementation: Any) -> None:
         return 1
 
     serializer = implementation(hooks=[(_Mark, "mark", change, lambda payload: payload)])
-    for extra in ({}, {1: 2}):
-        changing: dict[Any, Any] = {"a": _Mark(), "b": "q", "c": [1], **extra}
-        with pytest.raises(RuntimeError, match="changed"):
-            serializer.dumps(changing)
+    changing: dict[Any, Any] = {"a": _Mark(), "b": "q", "c": [1]}
+    with pytest.raises(RuntimeError, match="changed"):
+        serializer.dumps(changing)
 
 
 @every_implementation

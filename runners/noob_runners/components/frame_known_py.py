@@ -12,6 +12,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from noob_runners.components.frame_texts_py import check_texts
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -173,6 +175,7 @@ def make_array(payload: Any) -> Any:
         raise TypeError(
             f"an array of {product} elements of {dtype.itemsize} bytes in {length} bytes"
         )
+    check_texts(dtype, data)
     return np.ndarray(shape, dtype, data, 0, None, "F" if fortran else "C")
 
 
@@ -197,4 +200,5 @@ def make_scalar(payload: Any) -> Any:
     dtype = _readable(described)
     if type(data) is not bytes or len(data) != dtype.itemsize:
         raise TypeError(f"a scalar of {dtype.itemsize} bytes in other data")
+    check_texts(dtype, data)
     return np.ndarray((), dtype, bytearray(data))[()]

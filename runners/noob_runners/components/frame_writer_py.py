@@ -219,7 +219,7 @@ class Writer:
             self._enter(f.DICT, f.TABLE_COST, len(value))
         keys, count = tuple(value), 0
         for known, (key, item) in zip(keys, value.items(), strict=False):
-            if key is not known:
+            if is_record and key is not known:
                 break
             count += 1
             if not is_record:

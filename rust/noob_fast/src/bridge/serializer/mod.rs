@@ -5,6 +5,7 @@ mod failure;
 mod known;
 mod leaf;
 mod numpy;
+mod texts;
 mod types;
 mod walk;
 

@@ -1,7 +1,8 @@
 //! Numpy's arrays and scalars, without linking to numpy: it is used only if it is there.
 
 use super::failure::{Failure, Made};
-use super::known::{data, shape, text, tuple, unexpected};
+use super::known::{data, flat, shape, text, tuple, unexpected};
+use super::texts::check_texts;
 use super::walk::Walker;
 use crate::frame::Known;
 use pyo3::exceptions::PyTypeError;
@@ -211,6 +212,7 @@ impl Numpy {
                 "an array of {product} elements of {size} bytes in {length} bytes"
             )));
         }
+        check_texts(&dtype, size, flat(held)?.as_slice())?;
         let order = if fortran.is_true() { "F" } else { "C" };
         let nothing = payload.py().None();
         self.ndarray
@@ -251,6 +253,7 @@ impl Numpy {
                 held.len()
             )));
         }
+        check_texts(&dtype, size, held)?;
         let empty = PyTuple::empty(py);
         let array = self
             .ndarray

@@ -127,6 +127,12 @@ def rebuild(described: Any) -> Any:
         if base.itemsize == 0:
             raise TypeError("elements of no bytes in an element")
         return np.dtype((base, described[1]))
+    return _structured(described)
+
+
+def _structured(described: Any) -> Any:
+    import numpy as np  # noqa: PLC0415 (only a frame with an array needs it)
+
     names, formats, offsets, itemsize, aligned = _parts(described, _STRUCTURED)
     for part in (names, formats, offsets):
         if type(part) is not tuple:

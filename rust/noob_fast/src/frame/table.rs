@@ -126,9 +126,8 @@ mod tests {
     fn keys_as_they_are_met_are_quick() {
         assert_eq!(both(&(0..100_000).collect::<Vec<_>>()), [false; 2]);
         for shift in 0..60 {
-            let spread: Vec<i64> = (0..5000_i64)
-                .map(|i| (i << shift) % ((1 << 61) - 1))
-                .collect();
+            let hash = |number: i128| ((number << shift) % ((1 << 61) - 1)) as i64;
+            let spread: Vec<i64> = (0..5000).map(hash).collect();
             assert_eq!(both(&spread), [false; 2], "multiples of 2^{shift}");
         }
     }
@@ -147,7 +146,7 @@ mod tests {
         let mut place = vec![None; 1 << 13];
         let (mut at, mut hashes) = (0, Vec::new());
         for number in 0..count {
-            place[at as usize] = Some(number);
+            place[at.cast_unsigned() as usize] = Some(number);
             hashes.push(at);
             at = (5 * at + 1) & mask;
         }
@@ -155,11 +154,11 @@ mod tests {
         let joins = |hash: i64| {
             let (mut at, mut perturb) = (hash & mask, hash);
             while perturb > 0 {
-                place[at as usize]?;
+                place[at.cast_unsigned() as usize]?;
                 perturb >>= PERTURB_SHIFT;
                 at = (5 * at + perturb + 1) & mask;
             }
-            place[at as usize]
+            place[at.cast_unsigned() as usize]
         };
         let early = |hash: &i64| joins(*hash).is_some_and(|number| number < count / 4);
         let hostile = (1 << 13..1 << 21).filter(early).take(1000);

@@ -108,6 +108,7 @@ impl FastSerializer {
         })
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "it is how PyO3 calls it")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.encoders)?;
         visit.call(&self.decoders)

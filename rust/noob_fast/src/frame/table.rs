@@ -144,7 +144,7 @@ mod tests {
         // only such slots until nothing but the size of the table decides where they look next.
         let (mask, count) = ((1_i64 << 13) - 1, 4000);
         let mut place = vec![None; 1 << 13];
-        let (mut at, mut hashes) = (0, Vec::new());
+        let (mut at, mut hashes) = (0_i64, Vec::new());
         for number in 0..count {
             place[at.cast_unsigned() as usize] = Some(number);
             hashes.push(at);

@@ -119,6 +119,8 @@ def open_frame(frame: memoryview, account: Account) -> int:
 def flat(given: object) -> memoryview:
     """The bytes of anything with the buffer protocol, in a row and without a copy."""
     view = memoryview(given)  # type: ignore[arg-type]  # TypeError where it has no buffer
+    if "O" in view.format:
+        raise TypeError("a buffer of objects")
     if view.nbytes == 0:
         return memoryview(b"")
     if view.ndim == 1 and view.format == "B" and view.c_contiguous:

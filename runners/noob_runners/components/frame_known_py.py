@@ -12,14 +12,18 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from noob_runners.components.frame_texts_py import check_texts
+
 if TYPE_CHECKING:
     import numpy as np
 
 FORMATS = "cbB?hHiIlLqQnNfdP"
 EMPTY = "bBhHiIlLqQfd"
 KINDS = "biufcmMSUV"
-_DTYPE = re.compile(r"[<>|][biufcmMSUV][A-Za-z0-9\[\]/]*", re.ASCII)
+_DTYPE = re.compile(r"[<>|][biufcmMSUV][A-Za-z0-9\[\]]*", re.ASCII)
 _STRUCTURED = 5
+# Elements of no bytes are not bounded by the frame's length; more of them are refused.
+_EMPTY_ITEMS = 1 << 20
 _OF_MANY = 2
 
 
@@ -111,25 +115,44 @@ def rebuild(described: Any) -> Any:
     import numpy as np  # noqa: PLC0415 (only a frame with an array needs it)
 
     if type(described) is str:
-        if not _DTYPE.fullmatch(described):
+        # Numpy divides by a unit's denominator and by its number, whatever they are.
+        plain = _DTYPE.fullmatch(described) and "[0" not in described
+        made = np.dtype(described) if plain else None
+        if made is None or made.str != described:
             raise TypeError(f"{described!r} is no dtype")
-        return np.dtype(described)
+        return made
     if type(described) is tuple and len(described) == _OF_MANY:
         product_of(described[1])
-        return np.dtype((rebuild(described[0]), described[1]))
+        base = rebuild(described[0])
+        if base.itemsize == 0:
+            raise TypeError("elements of no bytes in an element")
+        return np.dtype((base, described[1]))
+    return _structured(described)
+
+
+def _structured(described: Any) -> Any:
+    import numpy as np  # noqa: PLC0415 (only a frame with an array needs it)
+
     names, formats, offsets, itemsize, aligned = _parts(described, _STRUCTURED)
     for part in (names, formats, offsets):
         if type(part) is not tuple:
             raise TypeError("a dtype whose fields are no tuples")
     if any(type(name) is not str for name in names):
         raise TypeError("a dtype whose names are no strings")
+    "".join(names).encode()  # as noob_fast's, which takes no lone surrogates
     if any(type(n) is not int or not 0 <= n < 1 << 64 for n in (*offsets, itemsize)):
         raise TypeError("a dtype whose offsets are no ints")
     if type(aligned) is not bool:
         raise TypeError("a dtype that is neither aligned nor not")
+    made = [rebuild(format_) for format_ in formats]
+    if len(made) != len(offsets):
+        raise TypeError("a dtype with formats and offsets of different numbers")
+    # Numpy's own check wraps around at 2 GB.
+    if any(at + field.itemsize > itemsize for at, field in zip(offsets, made, strict=True)):
+        raise TypeError("a field that ends beyond its structure")
     layout = {
         "names": list(names),
-        "formats": [rebuild(format_) for format_ in formats],
+        "formats": made,
         "offsets": list(offsets),
         "itemsize": itemsize,
     }
@@ -152,10 +175,13 @@ def make_array(payload: Any) -> Any:
         raise TypeError("an array whose order is no bool")
     dtype = _readable(described)
     product, length = product_of(shape), length_of(data)
+    if dtype.itemsize == 0 and product > _EMPTY_ITEMS:
+        raise TypeError(f"{product} elements of no bytes")
     if product * dtype.itemsize != length:
         raise TypeError(
             f"an array of {product} elements of {dtype.itemsize} bytes in {length} bytes"
         )
+    check_texts(dtype, data)
     return np.ndarray(shape, dtype, data, 0, None, "F" if fortran else "C")
 
 
@@ -180,4 +206,5 @@ def make_scalar(payload: Any) -> Any:
     dtype = _readable(described)
     if type(data) is not bytes or len(data) != dtype.itemsize:
         raise TypeError(f"a scalar of {dtype.itemsize} bytes in other data")
+    check_texts(dtype, data)
     return np.ndarray((), dtype, bytearray(data))[()]

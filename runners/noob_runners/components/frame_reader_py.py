@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import re
 import struct
-from collections import Counter
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,8 @@ from noob_runners.components.frame_known_py import (
     make_scalar,
     make_view,
 )
+from noob_runners.components.frame_table_py import is_slow
+from noob_runners.components.frame_zones_py import zone_of
 from noob_runners.components.serializer_errors import FrameError
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 _NUMBERS = {f.INT8: "<b", f.INT16: "<h", f.INT32: "<i", f.INT64: "<q", f.FLOAT: "<d"}
 _LENGTHS = {252: "<H", 253: "<I", 254: "<Q"}
 _COLUMNS = {f.FLOATS: "d", f.INTS: "b", f.INTS + 1: "h", f.INTS + 2: "i", f.INTS + 3: "q"}
-_ZONE = re.compile(r"[A-Za-z0-9_+\-/]+")
 _SMALL = 0x80
-# From so many keys on, a table whose keys have this often the same hash is refused: it would take
-# time that grows with the square of its size.
-_MANY = 1024
-_SAME_HASH = 64
 
 
 class Reader:
@@ -91,7 +86,7 @@ class Reader:
             f.PICKLE: self._pickle,
             f.HOOK: self._hook,
             f.TIMEZONE: lambda: _made(timezone, *self._arguments()),
-            f.ZONE: lambda: _made(_zone, self._name()),
+            f.ZONE: lambda: _made(zone_of, self._name()),
             f.EPOCH: lambda: _made(Epoch, *self._arguments()),
             f.META_SIGNAL: lambda: _made(_member, "MetaSignal", self._name()),
             f.META_EVENT: lambda: _made(_member, "MetaEventType", self._name()),
@@ -192,13 +187,13 @@ class Reader:
 
     def _table(self, kind: Callable[[list[Any]], Any]) -> Any:
         items = self._items(f.TABLE_COST)
-        _check_hashes(items)
+        _check_hashes(items, of_set=True)
         return _hashing(kind, items)
 
     def _dict(self) -> dict[Any, Any]:
         items = self._values(self._count(), f.TABLE_COST, 2)
         keys, values = items[::2], items[1::2]
-        _check_hashes(keys)
+        _check_hashes(keys, of_set=False)
         made: dict[Any, Any] = _hashing(dict, zip(keys, values, strict=True))
         return made
 
@@ -282,11 +277,12 @@ class Reader:
             raise FrameError("more buffers are used than are beside the frame")
         self._left -= 1
         given = next(self._buffers)
-        view = f.flat(given)
+        view: memoryview = _made(f.flat, given)
         if len(view) != length:
             raise FrameError(f"a buffer of {length} bytes, and {len(view)} bytes were given")
         if kind is memoryview or type(given) is kind:
             return view if kind is memoryview else given
+        self._account.charge((length, 0), 0)
         return kind(view)
 
 
@@ -300,14 +296,6 @@ def _made(make: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         raise FrameError(str(error)) from error
 
 
-def _zone(key: str) -> Any:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 (only a frame with such a zone needs it)
-
-    if not _ZONE.fullmatch(key):
-        raise ValueError("a time zone's key that cannot be one")
-    return ZoneInfo(key)
-
-
 def _member(kind: str, name: str) -> Any:
     from noob import event  # noqa: PLC0415 (only a frame with a signal needs it)
 
@@ -317,17 +305,11 @@ def _member(kind: str, name: str) -> Any:
 def _hashing(kind: Callable[[Any], Any], items: Any) -> Any:
     try:
         return kind(items)
-    except (TypeError, ValueError) as error:  # a memoryview's is a ValueError
+    except (TypeError, ValueError, RecursionError) as error:  # a memoryview's is a ValueError
         raise FrameError(str(error)) from error
 
 
-def _check_hashes(keys: list[Any]) -> None:
+def _check_hashes(keys: list[Any], *, of_set: bool) -> None:
     """Refuses keys that a table would take too long to hold."""
-    if len(keys) < _MANY:
-        return
-    try:
-        counts = Counter(hash(key) for key in keys if type(key) is not str)
-    except (TypeError, ValueError) as error:
-        raise FrameError(str(error)) from error
-    if counts and max(counts.values()) >= _SAME_HASH:
-        raise FrameError("too many keys of the same hash")
+    if _hashing(partial(is_slow, of_set=of_set), keys):
+        raise FrameError("too many keys whose hash collides")

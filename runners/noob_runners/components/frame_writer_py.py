@@ -217,15 +217,18 @@ class Writer:
         if not (is_record and self._record(tuple(value))):
             is_record = False
             self._enter(f.DICT, f.TABLE_COST, len(value))
-        count = len(value)
-        for key, item in value.items():
+        keys, count = tuple(value), 0
+        for known, (key, item) in zip(keys, value.items(), strict=False):
+            if is_record and key is not known:
+                break
+            count += 1
             if not is_record:
                 self._step(key, " (a key)")
             try:
                 self.value(item)
             except (UnwritableError, f.DepthError) as error:
                 raise _within(error, _key_step(key)) from error.__cause__
-        if len(value) != count:
+        if not count == len(keys) == len(value):
             raise RuntimeError("a dict changed while it was written")
         self._account.leave()
 

@@ -34,6 +34,8 @@ _ELSEWHERE = {
 }
 # Of a longer path only so many steps are shown at each end.
 _STEPS = 6
+# Of what is wrong with a frame, which may quote it, only so many characters are shown.
+_SHOWN = 200
 
 
 class FastSerializer:
@@ -97,7 +99,7 @@ class FastSerializer:
 
     def loads(self, data: Buffer, *, buffers: Iterable[Buffer] | None = None) -> Any:
         """The value of a frame: see the interface."""
-        given = list(buffers or ())
+        given = [] if buffers is None else list(buffers)
         account = self._account()
         view = f.flat(data)
         said = f.open_frame(view, account)
@@ -111,7 +113,7 @@ class FastSerializer:
         try:
             return reader.read()
         except (FrameError, f.DepthError, RecursionError) as error:
-            raise FrameError(f"{error} (at byte {reader.at})") from error.__cause__
+            raise FrameError(f"{_cut(str(error))} (at byte {reader.at})") from error.__cause__
 
     def dumps_many(self, values: Iterable[Any]) -> list[bytes]:
         """The frame of each value: see the interface."""
@@ -128,6 +130,10 @@ class FastSerializer:
 def _is_scalar(cls: type) -> bool:
     np = loaded_numpy()
     return np is not None and cls.__module__ == "numpy" and issubclass(cls, np.generic)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _path(steps: list[str]) -> str:

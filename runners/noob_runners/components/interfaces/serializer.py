@@ -23,8 +23,11 @@ class Serializer(Protocol):
       pickle can execute anything: allow it only where the sender is trusted.
     - `max_bytes`: the most bytes that a frame, with what it holds once it is loaded, may take.
       Memory is estimated by the format, on the safe side: 64 bytes a value, more for tables.
+      Buffers beside a frame count where `loads` has to copy them, and not where it uses them.
     - `max_depth`: how deep values may nest, from 1 to 1000. In Python the interpreter's limit of
-      recursion comes first, at some 300; that is the same error.
+      recursion comes first, at some 300; that is the same error. A level takes up to a KiB of the
+      thread's stack: the default depth wants 256 KiB, the greatest 1 MiB, and a thread with less
+      (`threading.stack_size`) ends the process.
     - `hooks`: what `register` is to be called with.
 
     A frame holds None, bool, int of any size, float (bit by bit), str (lone surrogates too),
@@ -35,7 +38,11 @@ class Serializer(Protocol):
     is of an unknown type. What is referred to twice is written twice, and comes back as two
     objects or as one.
 
-    Loading executes nothing but registered functions and allowed pickles. The checksum of a frame
+    Loading executes nothing but registered functions and allowed pickles, and imports nothing but
+    numpy, noob and zoneinfo. Sets and dicts whose keys' hashes collide so often that making them
+    would take time by the square of their number are refused, as are time zones that
+    `zoneinfo.available_timezones()` does not list, dtypes whose fields lie beyond their structure,
+    and texts of arrays that overlap or are no text. The checksum of a frame
     finds alteration by accident; it is no authentication. Data must not change while it is loaded.
 
     An instance may be used by several threads at once.
@@ -71,8 +78,9 @@ class Serializer(Protocol):
 
         Raises:
             FrameError: if the frame is truncated, altered, of another version, beyond a limit, or
-                holds what cannot be made; with the byte where that was found.
-            ImportError: if it holds a numpy array and there is no numpy.
+                holds what cannot be made, or a buffer is none or of another length; with the byte
+                where that was found.
+            ImportError: if it holds a value of numpy, noob or zoneinfo, and there is none.
         """
         ...
 

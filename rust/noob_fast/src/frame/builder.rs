@@ -27,6 +27,8 @@ pub trait Builder {
     fn surrogates(&mut self, text: &[u8]) -> Result<Self::Value, Self::Error>;
     fn bytes(&mut self, bytes: &[u8]) -> Result<Self::Value, Self::Error>;
     fn bytearray(&mut self, bytes: &[u8]) -> Result<Self::Value, Self::Error>;
+    /// Whether the next of the buffers beside the frame would be copied.
+    fn copies(&self, what: Beside) -> bool;
     /// The next of the buffers beside the frame.
     fn beside(&mut self, what: Beside, length: u64) -> Result<Self::Value, Self::Error>;
     fn floats(&mut self, values: &[[u8; 8]]) -> Result<Self::Value, Self::Error>;

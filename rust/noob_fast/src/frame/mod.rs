@@ -51,6 +51,7 @@
 pub mod builder;
 pub mod output;
 pub mod reader;
+pub mod table;
 pub mod tree;
 pub mod writer;
 

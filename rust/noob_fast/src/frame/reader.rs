@@ -304,6 +304,9 @@ impl<'a, B: Builder> Reader<'a, B> {
         self.buffers = self.buffers.checked_sub(1).ok_or_else(|| {
             Error::Frame("more buffers are used than are beside the frame".to_string())
         })?;
+        if self.builder.copies(what) {
+            self.account.charge((length, 0), 0)?;
+        }
         self.builder.beside(what, length as u64)
     }
 

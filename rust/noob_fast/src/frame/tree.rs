@@ -214,6 +214,10 @@ impl Builder for Grower {
         Ok(Tree::Bytearray(bytes.to_vec()))
     }
 
+    fn copies(&self, _: Beside) -> bool {
+        false
+    }
+
     fn beside(&mut self, what: Beside, length: u64) -> Grown {
         Ok(Tree::Beside(what, length))
     }

@@ -209,6 +209,8 @@ impl<O: Output> Writer<O> {
         let (start, count) = (self.out.count(), values.len());
         self.out.push(tag::FLOATS);
         self.length(count);
+        let all = count.saturating_mul(8 + cost::LIST.1);
+        self.account.check(all.saturating_add(self.out.count()))?;
         let bytes = |value: Option<f64>| Some(value?.to_bits().to_le_bytes());
         if !self.out.all(values.map(bytes)) {
             self.out.truncate(start);

@@ -4,8 +4,9 @@ use super::FastSerializer;
 use super::failure::{Failure, Made};
 use super::known::{flat, frames_fault};
 use crate::frame::builder::Builder;
+use crate::frame::table::{SAME_HASH, Table, is_slow};
 use crate::frame::{Beside, Date, Known, Time};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRecursionError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -20,10 +21,6 @@ const SHORT: usize = 16;
 const REMEMBERED: usize = 512;
 /// Looking for them ends when it was in vain so many times more often than not.
 const PATIENCE: usize = 512;
-/// From so many keys on, a table whose keys have this often the same hash is refused: it would
-/// take time that grows with the square of its size.
-const MANY: usize = 1024;
-const SAME_HASH: usize = 64;
 
 type Object<'py> = Bound<'py, PyAny>;
 
@@ -106,6 +103,7 @@ impl<'a, 'py> Maker<'a, 'py> {
         // A memoryview's is a ValueError.
         if error.is_instance_of::<PyTypeError>(self.py)
             || error.is_instance_of::<PyValueError>(self.py)
+            || error.is_instance_of::<PyRecursionError>(self.py)
         {
             Failure::frame(error.to_string())
         } else {
@@ -114,19 +112,21 @@ impl<'a, 'py> Maker<'a, 'py> {
     }
 
     /// Refuses keys that a table would take too long to hold: every `step`th of what follows.
-    fn check_hashes(&self, items: &[Object<'py>], step: usize) -> Made<()> {
-        if items.len() < MANY * step {
+    fn check_hashes(&self, table: Table, items: &[Object<'py>], step: usize) -> Made<()> {
+        let keys = || items.iter().step_by(step);
+        // Nobody can choose the hashes of str.
+        if items.len() < SAME_HASH * step
+            || keys().all(PyAnyMethods::is_exact_instance_of::<PyString>)
+        {
             return Ok(());
         }
-        let mut hashes = Vec::new();
-        for key in items.iter().step_by(step) {
-            if !key.is_exact_instance_of::<PyString>() {
-                hashes.push(key.hash().map_err(|error| self.unhashable(error))?);
-            }
+        let mut hashes = Vec::with_capacity(items.len() / step);
+        for key in keys() {
+            let hash = key.hash().map_err(|error| self.unhashable(error))?;
+            hashes.push(hash as i64);
         }
-        hashes.sort_unstable();
-        if hashes.windows(SAME_HASH).any(|w| w[0] == w[SAME_HASH - 1]) {
-            return Err(Failure::frame("too many keys of the same hash"));
+        if is_slow(table, &hashes) {
+            return Err(Failure::frame("too many keys whose hash collides"));
         }
         Ok(())
     }
@@ -203,11 +203,22 @@ impl<'py> Builder for Maker<'_, 'py> {
         Ok(PyByteArray::new(self.py, bytes).into_any())
     }
 
+    fn copies(&self, what: Beside) -> bool {
+        self.buffers
+            .as_slice()
+            .first()
+            .is_some_and(|given| match what {
+                Beside::Bytes => !given.is_exact_instance_of::<PyBytes>(),
+                Beside::Bytearray => !given.is_exact_instance_of::<PyByteArray>(),
+                Beside::View => false,
+            })
+    }
+
     fn beside(&mut self, what: Beside, length: u64) -> Made<Object<'py>> {
         let Some(given) = self.buffers.next() else {
             return Err(Failure::frame("no buffer is left"));
         };
-        let held = flat(&given)?;
+        let held = flat(&given).map_err(|error| frames_fault(self.py, error))?;
         if held.as_slice().len() as u64 != length {
             let other = held.as_slice().len();
             return Err(Failure::frame(format!(
@@ -241,19 +252,19 @@ impl<'py> Builder for Maker<'_, 'py> {
     }
 
     fn set(&mut self, items: Drain<'_, Object<'py>>) -> Made<Object<'py>> {
-        self.check_hashes(items.as_slice(), 1)?;
+        self.check_hashes(Table::Set, items.as_slice(), 1)?;
         let set = PySet::new(self.py, items).map_err(|error| self.unhashable(error))?;
         Ok(set.into_any())
     }
 
     fn frozenset(&mut self, items: Drain<'_, Object<'py>>) -> Made<Object<'py>> {
-        self.check_hashes(items.as_slice(), 1)?;
+        self.check_hashes(Table::Set, items.as_slice(), 1)?;
         let set = PyFrozenSet::new(self.py, items).map_err(|error| self.unhashable(error))?;
         Ok(set.into_any())
     }
 
     fn dict(&mut self, mut items: Drain<'_, Object<'py>>) -> Made<Object<'py>> {
-        self.check_hashes(items.as_slice(), 2)?;
+        self.check_hashes(Table::Dict, items.as_slice(), 2)?;
         let dict = PyDict::new(self.py);
         while let (Some(key), Some(value)) = (items.next(), items.next()) {
             dict.set_item(key, value)

@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 
 /// Of a longer path only so many steps are shown at each end.
 const STEPS: usize = 6;
+/// Of what is wrong with a frame, which may quote it, only so many characters are shown.
+const SHOWN: usize = 200;
 
 /// In a box, because it is rare and what it goes with is small.
 pub struct Failure(Box<Kind>);
@@ -57,6 +59,10 @@ impl Failure {
     /// The failure with the byte of the frame where it was found.
     pub fn at(mut self, offset: usize) -> Self {
         if let Kind::Core(Error::Frame(text)) | Kind::Unserializable(text, ..) = &mut *self.0 {
+            if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+                text.truncate(end);
+                text.push_str("...");
+            }
             *text = format!("{text} (at byte {offset})");
         }
         self

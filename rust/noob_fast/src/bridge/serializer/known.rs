@@ -3,10 +3,11 @@
 
 use super::build::Maker;
 use super::failure::{Failure, Made};
+use super::types::is_zone;
 use super::walk::Walker;
 use crate::frame::{Date, Known, Time};
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyImportError, PyMemoryError, PyTypeError};
+use pyo3::exceptions::{PyException, PyImportError, PyMemoryError, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -18,6 +19,9 @@ use pyo3::types::{
 /// The formats that a memoryview can be cast to, and those of them that an empty array can have.
 const FORMATS: &str = "cbB?hHiIlLqQnNfdP";
 const EMPTY: &str = "bBhHiIlLqQfd";
+
+/// The longest key of a time zone; those there are have up to 40 bytes.
+const ZONE_KEY: usize = 64;
 
 /// Bytes in a row that some object lends.
 pub struct Bytes<'py> {
@@ -48,10 +52,14 @@ impl<'py> Bytes<'py> {
 pub fn flat<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
     let py = object.py();
     let mut view = PyMemoryView::from(object)?.into_any();
+    let format: String = view.getattr("format")?.extract()?;
+    if format.contains('O') {
+        return Err(PyTypeError::new_err("a buffer of objects"));
+    }
     if view.getattr("nbytes")?.extract::<usize>()? == 0 {
         view = PyMemoryView::from(PyBytes::new(py, b"").as_any())?.into_any();
     } else if view.getattr("ndim")?.extract::<usize>()? != 1
-        || view.getattr("format")?.extract::<String>()? != "B"
+        || format != "B"
         || !view.getattr("c_contiguous")?.extract::<bool>()?
     {
         view = view.call_method1("cast", ("B",))?;
@@ -62,7 +70,10 @@ pub fn flat<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bytes<'py>> {
 
 /// A Python exception while a frame is read, which says that the frame is wrong.
 pub fn frames_fault(py: Python<'_>, error: PyErr) -> Failure {
-    if error.is_instance_of::<PyImportError>(py) || error.is_instance_of::<PyMemoryError>(py) {
+    if error.is_instance_of::<PyImportError>(py)
+        || error.is_instance_of::<PyMemoryError>(py)
+        || !error.is_instance_of::<PyException>(py)
+    {
         return error.into();
     }
     Failure::frame(error.to_string())
@@ -239,8 +250,9 @@ impl<'py> Maker<'_, 'py> {
             }
             Known::Zone => text(payload).and_then(|key| {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+-/".contains(&b);
-                if key.is_empty() || !key.bytes().all(plain) {
-                    return Err(PyTypeError::new_err("a time zone's key that cannot be one"));
+                // Of any other key zoneinfo would import a package for each of its parts.
+                if key.len() > ZONE_KEY || !key.bytes().all(plain) || !is_zone(payload)? {
+                    return Err(PyTypeError::new_err("a time zone's key that there is not"));
                 }
                 let zone = types.zone(py, true)?.ok_or_else(|| missing("zoneinfo"))?;
                 zone.bind(py).call1((payload,))

@@ -7,6 +7,7 @@ mod leaf;
 mod numpy;
 mod output;
 mod records;
+mod texts;
 mod types;
 mod walk;
 
@@ -19,6 +20,7 @@ use build::Maker;
 use failure::{Failure, Made};
 use output::Frame;
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
@@ -111,6 +113,12 @@ impl FastSerializer {
             decoders.set_item(name, decode)?;
             encoders.set_item(cls, (name, encode))
         })
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "it is how PyO3 calls it")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.encoders)?;
+        visit.call(&self.decoders)
     }
 
     #[pyo3(signature = (value, *, buffer_callback=None))]

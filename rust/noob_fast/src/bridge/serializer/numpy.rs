@@ -1,7 +1,8 @@
 //! Numpy's arrays and scalars, without linking to numpy: it is used only if it is there.
 
 use super::failure::{Failure, Made};
-use super::known::{data, shape, text, tuple, unexpected};
+use super::known::{data, flat, shape, text, tuple, unexpected};
+use super::texts::check_texts;
 use super::walk::Walker;
 use crate::frame::Known;
 use pyo3::exceptions::PyTypeError;
@@ -12,6 +13,8 @@ use pyo3::types::{
 
 /// The kinds of dtypes whose values are bytes and no more.
 const KINDS: &str = "biufcmMSUV";
+/// Elements of no bytes are not bounded by the frame's length; more of them are refused.
+const EMPTY_ITEMS: usize = 1 << 20;
 
 pub struct Numpy {
     ndarray: Py<PyAny>,
@@ -103,22 +106,31 @@ impl Numpy {
         let dtype = self.dtype.bind(py);
         if described.is_exact_instance_of::<PyString>() {
             let name = text(described)?.as_bytes();
-            let plain = |b: &u8| b.is_ascii_alphanumeric() || b"[]/".contains(b);
-            return match name {
-                [b'<' | b'>' | b'|', kind, rest @ ..]
-                    if KINDS.as_bytes().contains(kind) && rest.iter().all(plain) =>
-                {
-                    dtype.call1((described,))
-                }
-                _ => Err(PyTypeError::new_err(format!(
-                    "{} is no dtype",
-                    described.repr()?
-                ))),
+            let plain = |b: &u8| b.is_ascii_alphanumeric() || b"[]".contains(b);
+            let strange = || PyTypeError::new_err(format!("{described:?} is no dtype"));
+            let [b'<' | b'>' | b'|', kind, rest @ ..] = name else {
+                return Err(strange());
+            };
+            // Numpy divides by a unit's denominator and by its number, whatever they are.
+            if !KINDS.as_bytes().contains(kind)
+                || !rest.iter().all(plain)
+                || rest.starts_with(b"8[0")
+            {
+                return Err(strange());
+            }
+            let made = dtype.call1((described,))?;
+            return if made.getattr("str")?.eq(described)? {
+                Ok(made)
+            } else {
+                Err(strange())
             };
         }
         let parts = tuple(described)?;
         if parts.len() == 2 {
             let base = self.rebuild(&parts.get_item(0)?)?;
+            if base.getattr("itemsize")?.extract::<usize>()? == 0 {
+                return Err(PyTypeError::new_err("elements of no bytes in an element"));
+            }
             shape(&parts.get_item(1)?)?;
             return dtype.call1(((base, parts.get_item(1)?),));
         }
@@ -129,13 +141,23 @@ impl Numpy {
             usize,
             bool,
         ) = parts.extract()?;
-        for offset in offsets.iter_borrowed() {
-            offset.extract::<usize>()?;
-        }
         let formats: Vec<_> = formats
             .iter_borrowed()
             .map(|format| self.rebuild(&format))
             .collect::<PyResult<_>>()?;
+        if formats.len() != offsets.len() {
+            return Err(unexpected(described));
+        }
+        // Numpy's own check wraps around at 2 GB.
+        for (format, offset) in formats.iter().zip(offsets.iter_borrowed()) {
+            let length: usize = format.getattr("itemsize")?.extract()?;
+            let end = offset.extract::<usize>()?.checked_add(length);
+            if end.is_none_or(|end| end > size) {
+                return Err(PyTypeError::new_err(
+                    "a field that ends beyond its structure",
+                ));
+            }
+        }
         for name in names.iter_borrowed() {
             text(&name)?;
         }
@@ -180,11 +202,17 @@ impl Numpy {
         let (dtype, size) = self.readable(&described)?;
         let (_, product) = shape(&extents)?;
         let (held, length) = data(&held)?;
+        if size == 0 && product > EMPTY_ITEMS {
+            return Err(PyTypeError::new_err(format!(
+                "{product} elements of no bytes"
+            )));
+        }
         if product.checked_mul(size) != Some(length) {
             return Err(PyTypeError::new_err(format!(
                 "an array of {product} elements of {size} bytes in {length} bytes"
             )));
         }
+        check_texts(&dtype, size, flat(held)?.as_slice())?;
         let order = if fortran.is_true() { "F" } else { "C" };
         let nothing = payload.py().None();
         self.ndarray
@@ -225,6 +253,7 @@ impl Numpy {
                 held.len()
             )));
         }
+        check_texts(&dtype, size, held)?;
         let empty = PyTuple::empty(py);
         let array = self
             .ndarray

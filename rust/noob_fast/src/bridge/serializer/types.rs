@@ -2,8 +2,12 @@
 
 use super::numpy::Numpy;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::types::{PyDict, PySet, PyTuple, PyType};
+use std::sync::{Mutex, PoisonError};
+
+/// The keys of all time zones, and where they were looked for.
+static ZONES: Mutex<Option<(Py<PyTuple>, Py<PySet>)>> = Mutex::new(None);
 
 /// A module that is imported already.
 fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -12,6 +16,38 @@ fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>
         .cast::<PyDict>()
         .map_err(PyErr::from)?
         .get_item(name)
+}
+
+/// Whether there is a time zone of this key. They are looked for once, and again only where
+/// zoneinfo is told to look elsewhere.
+pub fn is_zone(key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = key.py();
+    let known = |path: Option<&Bound<'_, PyTuple>>| {
+        let zones = ZONES
+            .lock_py_attached(py)
+            .unwrap_or_else(PoisonError::into_inner);
+        let zones = zones.as_ref()?;
+        let current = path.is_none_or(|path| path.is(&zones.0));
+        current.then(|| zones.1.clone_ref(py))
+    };
+    if let Some(zones) = known(None)
+        && zones.bind(py).contains(key)?
+    {
+        return Ok(true);
+    }
+    let module = py.import("zoneinfo")?;
+    let path = module.getattr("TZPATH")?.cast_into::<PyTuple>()?;
+    if let Some(zones) = known(Some(&path)) {
+        return zones.bind(py).contains(key);
+    }
+    let found = module
+        .call_method0("available_timezones")?
+        .cast_into::<PySet>()?;
+    let is_there = found.contains(key)?;
+    *ZONES
+        .lock_py_attached(py)
+        .unwrap_or_else(PoisonError::into_inner) = Some((path.unbind(), found.unbind()));
+    Ok(is_there)
 }
 
 /// The types that are known, as they are found.

@@ -98,7 +98,7 @@ impl<'a, 'py> Walker<'a, 'py> {
             }
         } else if let Ok(set) = value.cast_exact::<PySet>() {
             // A copy, because hooks might change the set.
-            let items: Vec<_> = set.iter().collect();
+            let items: Vec<_> = with_critical_section(set, || set.iter().collect());
             self.writer.set(items.len())?;
             self.members(&items)
         } else if let Ok(set) = value.cast_exact::<PyFrozenSet>() {

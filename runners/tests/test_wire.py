@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noob_runners.components.shared_file import memory_file
 from noob_runners.pool.source import Source
 from noob_runners.pool.wire import Inbox, Kind, Outbox, ProtocolError, frame_header
 
@@ -116,13 +116,13 @@ def test_what_is_no_frame_is_not_believed(ends, header, message):
 
 
 def test_a_file_comes_with_its_frame(ends):
-    with tempfile.TemporaryFile() as file:
-        file.write(b"content")
-        file.flush()
-        outbox = Outbox(ends[0])
-        outbox.put(frame_header(Kind.STOP, 0))
-        outbox.put(frame_header(Kind.FILE, 0), file=Source(os.dup(file.fileno())))
-        outbox.flush()
+    source = Source(memory_file())
+    os.pwrite(source.descriptor, b"content", 0)
+    outbox = Outbox(ends[0])
+    outbox.put(frame_header(Kind.STOP, 0))
+    outbox.put(frame_header(Kind.FILE, 0), file=source)
+    outbox.flush()
+    del source
     inbox = Inbox(ends[1], descriptors=True)
     kinds = []
     while len(kinds) < 2:
@@ -138,16 +138,15 @@ def test_a_file_comes_with_its_frame(ends):
 def test_a_file_for_which_there_is_no_room_is_told(ends):
     inbox = Inbox(ends[1], descriptors=True)
     outbox = Outbox(ends[0])
-    with tempfile.TemporaryFile() as file:
-        outbox.put(frame_header(Kind.FILE, 0), file=Source(os.dup(file.fileno())))
-        outbox.put(frame_header(Kind.STOP, 0))
-        outbox.flush()
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
-        try:
-            kinds = [frame.kind for frame in inbox.receive()]
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    outbox.put(frame_header(Kind.FILE, 0), file=Source(memory_file()))
+    outbox.put(frame_header(Kind.STOP, 0))
+    outbox.flush()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        kinds = [frame.kind for frame in inbox.receive()]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
     while len(kinds) < 2:
         kinds += [frame.kind for frame in inbox.receive()]
     assert kinds == [Kind.FILE, Kind.STOP]

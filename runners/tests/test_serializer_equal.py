@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,6 +34,12 @@ def test_native_and_twin_write_and_read_the_same(value: Any) -> None:
     assert frame == twin.dumps(value)
     assert same(native.loads(frame), value)
     assert same(twin.loads(frame), value)
+
+
+def test_empty_texts_of_numpy_are_read() -> None:
+    for one, other in (both(), both()[::-1]):
+        for value in (np.bytes_(b""), np.str_("")):
+            assert same(other.loads(one.dumps(value)), value)
 
 
 @slowly

@@ -204,7 +204,9 @@ def make_scalar(payload: Any) -> Any:
 
     described, data = _parts(payload, 2)
     dtype = _readable(described)
-    if type(data) is not bytes or len(data) != dtype.itemsize:
+    # (Of an empty text or bytes numpy gives one byte.)
+    sizes = (dtype.itemsize,) if dtype.itemsize else (0, 1)
+    if type(data) is not bytes or len(data) not in sizes:
         raise TypeError(f"a scalar of {dtype.itemsize} bytes in other data")
     check_texts(dtype, data)
     return np.ndarray((), dtype, bytearray(data))[()]

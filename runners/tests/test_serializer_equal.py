@@ -36,6 +36,13 @@ def test_native_and_twin_write_and_read_the_same(value: Any) -> None:
     assert same(twin.loads(frame), value)
 
 
+def test_the_least_of_each_width_is_written_the_same() -> None:
+    native, twin = both()
+    for bits in (7, 15, 31, 63):
+        for value in (-(2**bits), 2**bits - 1):
+            assert native.dumps([value]) == twin.dumps([value])
+
+
 def test_empty_texts_of_numpy_are_read() -> None:
     for one, other in (both(), both()[::-1]):
         for value in (np.bytes_(b""), np.str_("")):

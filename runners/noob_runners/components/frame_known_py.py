@@ -204,8 +204,8 @@ def make_scalar(payload: Any) -> Any:
 
     described, data = _parts(payload, 2)
     dtype = _readable(described)
-    # (Of an empty text or bytes numpy gives one byte.)
-    sizes = (dtype.itemsize,) if dtype.itemsize else (0, 1)
+    # (Of an empty text or bytes numpy gives one character.)
+    sizes = (dtype.itemsize,) if dtype.itemsize else (0, 1, 4)
     if type(data) is not bytes or len(data) not in sizes:
         raise TypeError(f"a scalar of {dtype.itemsize} bytes in other data")
     check_texts(dtype, data)

@@ -199,7 +199,7 @@ class Writer:
             return
         if kinds == {int}:
             low, high = min(items), max(items)
-            bits = max(high.bit_length(), (~low).bit_length() if low < 0 else 0)
+            bits = max(high.bit_length() if high > 0 else 0, (~low).bit_length() if low < 0 else 0)
             for width, (_, layout, fits) in enumerate(_INTS):
                 if bits <= fits:
                     self._column(f.INTS + width, layout[1:], items)

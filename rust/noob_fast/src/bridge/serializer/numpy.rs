@@ -247,8 +247,8 @@ impl Numpy {
             .map_err(|_| unexpected(&held))?
             .as_bytes();
         let (dtype, size) = self.readable(&described)?;
-        // (Of an empty text or bytes numpy gives one byte.)
-        if held.len() != size && (size, held.len()) != (0, 1) {
+        // (Of an empty text or bytes numpy gives one character.)
+        if held.len() != size && !(size == 0 && matches!(held.len(), 1 | 4)) {
             return Err(PyTypeError::new_err(format!(
                 "a scalar of {size} bytes in {} bytes",
                 held.len()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,9 @@ class _Scheduler(Subject):
     def make(self) -> None:
         """Make tables and schedulers from the graph."""
 
+    @abstractmethod
     def offer(self) -> Mapping[str, Operation | str]:
         """Return the operations."""
-        raise NotImplementedError
 
     def check(self, generations: Sequence[Sequence[int]]) -> None:
         """Check that every node was in its generation, and in no other."""

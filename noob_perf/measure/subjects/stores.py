@@ -6,6 +6,7 @@ Events come in epochs of up to 10,000 nodes of one signal each, as a tube's do.
 from __future__ import annotations
 
 import ctypes
+from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,17 +65,17 @@ class _Store(Subject):
     def begin(self) -> None:
         """Make what else is needed."""
 
+    @abstractmethod
     def empty(self) -> Any:
         """Make an empty store."""
-        raise NotImplementedError
 
+    @abstractmethod
     def add(self, store: Any) -> Any:
         """Add every event by a call of its own, and return the store."""
-        raise NotImplementedError
 
+    @abstractmethod
     def get(self, store: Any) -> list[list[Any]]:
         """Read every event by a call of its own."""
-        raise NotImplementedError
 
     def add_many(self, store: Any) -> Any:
         """Add every event in the fastest way that the store has, and return the store."""
@@ -167,7 +168,11 @@ class Noob(_Store):
         from noob.store import EventStore  # noqa: PLC0415 - as above
 
         self.signals = {_SIGNAL: Signal(name=_SIGNAL, annotation=Any)}
-        self.empty: Callable[[], Any] = EventStore
+        self.kind: Callable[[], Any] = EventStore
+
+    def empty(self) -> Any:
+        """Make an empty store."""
+        return self.kind()
 
     def add(self, store: Any) -> Any:
         """Add every event by a call of its own, and return the store."""
@@ -189,18 +194,18 @@ class _Fast(Noob):
 
     def __init__(self, kind: Any, case: Case) -> None:
         super().__init__(case)
-        self.kind = kind
+        self._kind = kind
 
     def begin(self) -> None:
         super().begin()
-        self.empty = self.kind
+        self.kind = self._kind
 
     def offer_batches(self) -> Mapping[str, Operation | str]:
-        reason = lacking(self.kind, "add_many", "get_many")
+        reason = lacking(self._kind, "add_many", "get_many")
         return {ADD_MANY: reason, GET_MANY: reason} if reason else super().offer_batches()
 
     def offer_memory(self) -> Operation | str:
-        return lacking(self.kind, "add_many", "get_many") or super().offer_memory()
+        return lacking(self._kind, "add_many", "get_many") or super().offer_memory()
 
     def add_many(self, store: Any) -> Any:
         for names, values, epoch in self.epochs:

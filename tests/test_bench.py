@@ -34,9 +34,8 @@ class Watcher:
 
 @pytest.fixture
 def bench():
-    before = set(psutil.Process().children(recursive=True))  # of whatever was tested before
     yield Bench(Options(SCALE, timeout_s=120.0), Watcher(), {"second": Quantity.BYTES})
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert not psutil.Process().children(recursive=True)
 
 
 def rows(bench):

@@ -10,6 +10,7 @@ from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import noob_core
 import pytest
 from hypothesis import given, settings
 from noob_core import Epoch
@@ -80,6 +81,23 @@ def test_arrays_say_what_lists_say(implementation: Any, graph: SchedulerGraph, r
         expected = one_by_one(both.reference, at, [names[number] for number in batch])
         assert outcome(both.tested, "done_array", (at, array("I", batch))) == expected
         both.look()
+
+
+@every_implementation
+def test_a_node_with_several_signals_may_be_done_before_its_turn(implementation: Any) -> None:
+    nodes = [(name, True, None) for name in "nabc"]
+    edges = [
+        ("input", "s", "n", "in", True),
+        ("n", "one", "a", "in", True),
+        ("n", "one", "b", "in", True),
+        ("n", "two", "c", "in", True),
+    ]
+    answers = []
+    for scheduler in (noob_core.Scheduler(nodes, edges), implementation(nodes, edges)):
+        epoch = scheduler.add_epoch()
+        scheduler.done(epoch, "n")
+        answers.append(scheduler.get_ready_at(epoch))
+    assert answers[0] == answers[1]
 
 
 @every_implementation

@@ -257,8 +257,23 @@ impl Sorter {
         if !self.done_local(local) {
             return false;
         }
-        for at in 0..self.graph.signals.of(local).len() {
-            let signal = self.graph.signals.of(local)[at];
+        let graph = Arc::clone(&self.graph);
+        let signals = graph.signals.of(local);
+        if signals.iter().any(|&signal| self.ready.contains(signal)) {
+            // The node is done before it was taken. Its signals leave the set of what is ready
+            // before what waits for them enters it: the order of that depends on it.
+            let newly: Vec<u32> = signals
+                .iter()
+                .copied()
+                .filter(|&signal| self.finish(signal))
+                .collect();
+            for signal in newly {
+                self.flags[signal as usize] |= RAN;
+                self.release(signal);
+            }
+            return true;
+        }
+        for &signal in signals {
             self.done_local(signal);
         }
         true
